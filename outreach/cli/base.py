@@ -1,0 +1,80 @@
+"""What every command shares: settings and database opened once, numbers for people and JSON for machines, and
+errors as one line that says where, what and what to do.
+
+Exit 0 is done, 1 is "the answer is no", 2 is wrong usage or a wrong setting.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+
+from outreach.errors import OutreachError, WrongSetting
+from outreach.keys import Keys
+from outreach.migrating import migrate, require_current
+from outreach.models import Database
+from outreach.settings import Settings
+
+#: `--json` on every command: `def show(slug: str, as_json: Json = False)`.
+Json = Annotated[bool, typer.Option("--json", help="Answer as JSON, for machines.")]
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What a command works with."""
+
+    settings: Settings
+    db: Database
+    keys: Keys
+
+    def now(self) -> datetime:
+        """The moment this command acts at. Doors read the clock; verbs are given the time."""
+        return datetime.now(UTC)
+
+
+@contextmanager
+def engine(*, create: bool = True) -> Iterator[Engine]:
+    """Settings, keys and database. An embedded database is made and migrated on first use."""
+    settings = Settings.from_env()
+    if settings.is_embedded:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+    db = Database(settings.database)
+    try:
+        if settings.is_embedded and create:
+            migrate(db)
+        else:
+            require_current(db)
+        yield Engine(settings, db, Keys(settings.secret_key))
+    finally:
+        db.close()
+
+
+def emit(value: Any) -> None:
+    """One JSON value on stdout, on one line."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, default=_plain) + "\n")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat()
+    raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+def fail(error: OutreachError, *, as_json: bool) -> NoReturn:
+    """Print the error as one line (or as JSON on stdout) and end with 1, or 2 for a wrong setting."""
+    if as_json:
+        emit({"error": error.as_dict()})
+    else:
+        err.print(f"outreach: {error}", markup=False)
+    raise SystemExit(2 if isinstance(error, WrongSetting) else 1)

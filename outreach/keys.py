@@ -1,0 +1,42 @@
+"""Everything that is derived from the secret key: one sub-key per purpose, so that no token opens two doors."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from base64 import b32encode, urlsafe_b64encode
+
+
+class Keys:
+    """Sub-keys of one secret. Nothing here shows in `repr`."""
+
+    def __init__(self, secret: str) -> None:
+        self._secret = secret.encode()
+
+    def __repr__(self) -> str:
+        return "Keys(…)"
+
+    def _mac(self, purpose: str, subject: str) -> bytes:
+        sub_key = hmac.digest(self._secret, f"outreach/{purpose}".encode(), "sha256")
+        return hmac.digest(sub_key, subject.encode(), "sha256")
+
+    def address_hash(self, address_key: str) -> str:
+        """The keyed hash of a normalised address: finds it again, and tells nobody without the key what it is."""
+        return self._mac("address", address_key).hex()
+
+    def token(self, purpose: str, subject: str) -> str:
+        """The secret of a link, 192 bits, URL-safe, 32 characters. Made anew when the mail is written: never stored."""
+        return urlsafe_b64encode(self._mac(f"token/{purpose}", subject)[:24]).decode()
+
+    def alias(self, delivery_ref: str) -> str:
+        """The local part a target's reply goes to: "r-" and 16 lower-case letters and digits, as gateways fold case."""
+        return "r-" + b32encode(self._mac("alias", delivery_ref)[:10]).decode().lower()
+
+    def sub_key(self, purpose: str) -> str:
+        """A signing key for a library that wants one (itsdangerous)."""
+        return self._mac("sub", purpose).hex()
+
+
+def hash_of(secret: str) -> str:
+    """What is stored of a token or session: its SHA-256 in hex."""
+    return hashlib.sha256(secret.encode()).hexdigest()
