@@ -1,0 +1,42 @@
+"""The outbox: the only place that moves a mail which has not left, and that writes down why.
+
+enqueue.py    rows for letters and notices, held or queued
+claiming.py   claim, intend, settle, release, rescue: what workers do
+desk.py       hold, release, cancel, resend, call off: what people do
+brakes.py     stop everything in a scope, and what a provider told us about itself
+books.py      the one function that changes a state, with its log and counters
+"""
+
+from .books import Books, due_streams
+from .brakes import brakes_pulled, lift_brake, pull_brake
+from .claiming import Answer, Claim, Going, claim, intend, release_claim, rescue, settle
+from .desk import CalledOff, cancel, cancel_letters, hold, release, resend, resolve_doubts
+from .enqueue import Queued, contact_changed, enqueue_letters, enqueue_notice, stream_lane
+
+__all__ = [
+    "Answer",
+    "Books",
+    "CalledOff",
+    "Claim",
+    "Going",
+    "Queued",
+    "brakes_pulled",
+    "cancel",
+    "cancel_letters",
+    "claim",
+    "contact_changed",
+    "due_streams",
+    "enqueue_letters",
+    "enqueue_notice",
+    "hold",
+    "intend",
+    "lift_brake",
+    "pull_brake",
+    "release",
+    "release_claim",
+    "rescue",
+    "resend",
+    "resolve_doubts",
+    "settle",
+    "stream_lane",
+]

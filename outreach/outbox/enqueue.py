@@ -1,0 +1,219 @@
+"""New rows for the outbox. A row is committed together with what it stands for, or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, or_, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from outreach.domain.deliveries import MAX_CONFIRMATIONS, UNSENT, MailClass, State, Stream
+from outreach.keys import Keys, hash_of
+from outreach.models import (
+    Addressing,
+    Campaign,
+    Channel,
+    Contact,
+    ContactState,
+    Delivery,
+    Lane,
+    Signature,
+    Supporter,
+    Wave,
+    new_ref,
+)
+
+from .books import Books
+
+#: Why a letter is held, as its `reason`.
+NO_CONTACT = "no_contact"
+WAITS_FOR_WAVE = "wave"
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """What became of one signature's letters."""
+
+    queued: int
+    held: int
+
+
+def enqueue_letters(
+    session: Session,
+    signature: Signature,
+    content_hashes: Mapping[int, str],
+    *,
+    keys: Keys,
+    now: datetime,
+    actor: str = "engine",
+) -> Queued:
+    """One letter per target of the signature's campaign. Doing it twice makes nothing new.
+
+    `content_hashes` maps each target id to the hash of the letter its signer confirmed. A target that may already
+    have a letter from the same person in this campaign (signed, withdrawn, signed again) gets no second one.
+    """
+    campaign = session.get_one(Campaign, signature.campaign_id)
+    wave_id = session.scalar(select(Wave.id).where(Wave.campaign_id == campaign.id, Wave.is_standing))
+    served = _targets_served(session, signature)
+    contacts = usable_contacts(session, content_hashes)
+    versions = _versions(session, campaign.id)
+    rows: list[dict[str, Any]] = []
+    for target_id, content_hash in sorted(content_hashes.items()):
+        if target_id in served:
+            continue
+        contact = contacts.get(target_id)
+        reason = NO_CONTACT if contact is None else WAITS_FOR_WAVE if campaign.hold_for_waves else ""
+        ref = new_ref()
+        rows.append(
+            _row(
+                ref=ref,
+                mail_class=MailClass.LETTER,
+                stream=Stream.LETTERS,
+                state=State.HELD if reason else State.QUEUED,
+                reason=reason,
+                campaign_id=campaign.id,
+                wave_id=None if campaign.hold_for_waves else wave_id,
+                signature_id=signature.id,
+                supporter_id=signature.supporter_id,
+                target_id=target_id,
+                contact_id=contact.id if contact else None,
+                lane_id=contact.lane_id if contact else None,
+                address_hash=contact.address_hash if contact else None,
+                version_id=versions[target_id],
+                reply_hash=hash_of(keys.alias(ref)),
+                content_hash=content_hash,
+                created_at=now,
+                due_at=now,
+            )
+        )
+    with Books(session, now=now, actor=actor) as books:
+        added = books.add(rows)
+    held = sum(1 for row in rows if row["state"] is State.HELD) if added else 0
+    return Queued(queued=len(added) - held, held=held)
+
+
+def _row(**values: Any) -> dict[str, Any]:
+    """A new delivery's columns. All rows of one INSERT must name the same ones."""
+    nothing_yet = {"purpose": "", "serial": 1, "attempts": 0, "tries": 0, "resends": 0, "maybe_sent": False}
+    return {**nothing_yet, **values}
+
+
+def _targets_served(session: Session, signature: Signature) -> frozenset[int]:
+    """Targets with a letter from this person in this campaign that left, may have left, or may still leave."""
+    standing = (
+        select(Delivery.target_id)
+        .join(Signature, Signature.id == Delivery.signature_id)
+        .where(
+            Signature.supporter_id == signature.supporter_id,
+            Signature.campaign_id == signature.campaign_id,
+            Delivery.mail_class == MailClass.LETTER,
+            or_(Delivery.state != State.CANCELLED, Delivery.maybe_sent),
+        )
+    )
+    return frozenset(target_id for target_id in session.scalars(standing) if target_id is not None)
+
+
+def usable_contacts(session: Session, target_ids: Mapping[int, Any]) -> dict[int, Contact]:
+    """The email contact of each of these targets that has one in working order."""
+    contacts = session.scalars(
+        select(Contact).where(
+            Contact.target_id.in_(list(target_ids)),
+            Contact.channel == Channel.EMAIL,
+            Contact.state == ContactState.OK,
+            Contact.ended_at.is_(None),
+        )
+    )
+    return {contact.target_id: contact for contact in contacts}
+
+
+def _versions(session: Session, campaign_id: int) -> dict[int, int]:
+    rows = session.execute(
+        select(Addressing.target_id, Addressing.version_id).where(Addressing.campaign_id == campaign_id)
+    )
+    return dict(row.tuple() for row in rows)
+
+
+def enqueue_notice(
+    session: Session, signature: Signature, purpose: str, *, mail_class: MailClass, now: datetime
+) -> int | None:
+    """A mail to a signer about their own act; its delivery id.
+
+    A notice goes once per signature and purpose; a confirmation may be asked for again, with the next serial, and
+    None says that the last one allowed has been used.
+    """
+    last = session.scalar(
+        select(func.max(Delivery.serial)).where(Delivery.signature_id == signature.id, Delivery.purpose == purpose)
+    )
+    serial = (last or 0) + 1 if mail_class is MailClass.CONFIRMATION else 1
+    if serial > MAX_CONFIRMATIONS:
+        return None
+    supporter = session.get_one(Supporter, signature.supporter_id)
+    row = _row(
+        ref=new_ref(),
+        mail_class=mail_class,
+        stream=Stream.ACT,
+        purpose=purpose,
+        serial=serial,
+        state=State.QUEUED,
+        reason="",
+        campaign_id=signature.campaign_id,
+        signature_id=signature.id,
+        supporter_id=signature.supporter_id,
+        lane_id=stream_lane(session, Stream.ACT, now=now),
+        address_hash=supporter.address_hash,
+        created_at=now,
+        due_at=now,
+    )
+    with Books(session, now=now) as books:
+        added = books.add([row])
+    return added[0] if added else None
+
+
+def stream_lane(session: Session, stream: Stream, *, now: datetime) -> int:
+    """The lane without caps that mails of a stream share when no mailbox sets their pace."""
+    key = f"stream:{stream}"
+    found = session.scalar(select(Lane.id).where(Lane.key == key))
+    if found is not None:
+        return found
+    insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
+    session.execute(
+        insert(Lane).values(key=key, stream=stream, days="all", zone="UTC", opens_at=now).on_conflict_do_nothing()
+    )
+    return session.execute(select(Lane.id).where(Lane.key == key)).scalar_one()
+
+
+def contact_changed(session: Session, target_id: int, *, now: datetime, actor: str) -> int:
+    """A target's way to be reached is new: move its unsent letters there; returns how many were let go.
+
+    Letters held for want of a contact are queued. Letters in a worker's hands go back first: what the worker
+    made of them names the old address.
+    """
+    contact = usable_contacts(session, {target_id: None}).get(target_id)
+    place = {
+        "contact_id": contact.id if contact else None,
+        "lane_id": contact.lane_id if contact else None,
+        "address_hash": contact.address_hash if contact else None,
+    }
+    mine = (Delivery.target_id == target_id) & (Delivery.mail_class == MailClass.LETTER)
+    with Books(session, now=now, actor=actor) as books:
+        for state in (State.CLAIMED, State.QUEUED):
+            books.move_where(mine & (Delivery.state == state), state, State.HELD, reason=NO_CONTACT, **place)
+        # What waits for a wave keeps waiting, at its new address.
+        session.execute(
+            Delivery.__table__.update().where(mine & Delivery.state.in_(UNSENT)).values(**place)  # type: ignore[attr-defined]
+        )
+        if contact is None:
+            return 0
+        waiting = mine & (Delivery.state == State.HELD) & (Delivery.reason == NO_CONTACT)
+        to_wave = select(Campaign.id).where(Campaign.hold_for_waves)
+        freed = books.move_where(waiting & Delivery.campaign_id.not_in(to_wave), State.HELD, State.QUEUED)
+        session.execute(
+            Delivery.__table__.update()  # type: ignore[attr-defined]
+            .where(waiting & Delivery.campaign_id.in_(to_wave))
+            .values(reason=WAITS_FOR_WAVE)
+        )
+    return len(freed)

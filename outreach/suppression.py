@@ -1,0 +1,53 @@
+"""Who must not be written to, and since when. Addresses are known here by their keyed hash only."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+
+from sqlalchemy import delete, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from outreach.models import Suppression
+
+
+def suppress(
+    session: Session, address_hash: str, *, scope: str = "all", reason: str, note: str = "", now: datetime
+) -> bool:
+    """Write nothing more to this address in `scope` ("all", "news", "campaign:7"). False when that held already."""
+    insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
+    added = session.execute(
+        insert(Suppression)
+        .values(address_hash=address_hash, scope=scope, reason=reason, note=note[:200], at=now)
+        .on_conflict_do_nothing()
+        .returning(Suppression.id)
+    ).first()
+    return added is not None
+
+
+def lift(session: Session, address_hash: str, *, scope: str = "all") -> bool:
+    """Allow writing again. False when nothing was suppressed there."""
+    gone = session.execute(
+        delete(Suppression)
+        .where(Suppression.address_hash == address_hash, Suppression.scope == scope)
+        .returning(Suppression.id)
+    ).all()
+    return bool(gone)
+
+
+def is_suppressed(session: Session, address_hash: str, *, scopes: Sequence[str] = ("all",)) -> bool:
+    """Whether any of `scopes` is closed for this address."""
+    return address_hash in suppressed_among(session, [address_hash], scopes=scopes)
+
+
+def suppressed_among(
+    session: Session, address_hashes: Collection[str], *, scopes: Sequence[str] = ("all",)
+) -> frozenset[str]:
+    """Which of these addresses must not be written to in any of `scopes`."""
+    if not address_hashes:
+        return frozenset()
+    found = select(Suppression.address_hash).where(
+        Suppression.address_hash.in_(address_hashes), Suppression.scope.in_(scopes)
+    )
+    return frozenset(session.scalars(found))
