@@ -1,0 +1,1 @@
+"""The pages: what signers, organizers and staff see. Thin doors; the verbs live below."""

@@ -1,0 +1,85 @@
+"""Joins the pages into one application.
+
+Serve it with `uvicorn.Config(create_app(settings), **SERVER)`: addresses of proxies are our own business
+(`guards.network_of`), and nobody needs to know which server this is.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.responses import FileResponse, Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+from outreach.keys import Keys
+from outreach.models import Database
+from outreach.settings import Settings
+from outreach.web import errors
+from outreach.web.guards import Guard
+from outreach.web.pages import STATIC, environment
+
+#: How the server must be run. An open stream must not keep it from stopping.
+SERVER: dict[str, Any] = {
+    "proxy_headers": False,
+    "server_header": False,
+    "access_log": False,
+    "timeout_graceful_shutdown": 3,
+}
+
+ROOMS = ("public", "health", "events", "dev_mail", "sign_in", "console", "staff")
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def create_app(settings: Settings, db: Database | None = None, *, now: Callable[[], datetime] = utc_now) -> FastAPI:
+    """The whole site. Without `db` it opens its own database and closes it at the end; call it after any fork."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        yield
+        if db is None:
+            app.state.db.close()
+
+    app = FastAPI(title=settings.organisation, lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    app.state.settings = settings
+    app.state.db = db or Database(settings.database, pool_size=10)
+    app.state.keys = Keys(settings.secret_key)
+    app.state.pages = environment(settings)
+    app.state.now = now
+    app.add_middleware(Guard, settings=settings)
+    errors.install(app)
+    app.mount("/static", Static(directory=STATIC), name="static")
+    app.add_api_route("/favicon.ico", favicon)
+    for room in ROOMS:
+        if importlib.util.find_spec(f"outreach.web.{room}"):
+            app.include_router(importlib.import_module(f"outreach.web.{room}").router)
+    return app
+
+
+def from_environment() -> FastAPI:
+    """For `uvicorn --factory outreach.web.app:from_environment`."""
+    return create_app(Settings.from_env())
+
+
+class Static(StaticFiles):
+    """Static files; under an address that names their hash they never change."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        response = await super().get_response(path, scope)
+        for_ever = scope["query_string"].startswith(b"v=")
+        response.headers["Cache-Control"] = "public, max-age=31536000, immutable" if for_ever else "no-cache"
+        return response
+
+
+def favicon() -> FileResponse:
+    """Browsers ask for it without being told to."""
+    return FileResponse(STATIC / "favicon.ico", headers={"Cache-Control": "public, max-age=86400"})
