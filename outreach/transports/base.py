@@ -8,6 +8,7 @@ TransportError
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
@@ -63,3 +64,12 @@ class Transport(Protocol):
 
     def close(self) -> None:
         """Let go of connections."""
+
+
+_ADDRESS_LIKE = re.compile(r"[^\s<>(),;:\"']+@[^\s<>(),;:\"']*")
+
+
+def masked(words: str, *, limit: int = 240) -> str:
+    """A far server's words, fit for a `detail`: one line, capped, and whatever looks like an address replaced."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in words[: limit * 4]).split())
+    return _ADDRESS_LIKE.sub("…@…", line)[:limit]
