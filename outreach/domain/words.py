@@ -1,0 +1,177 @@
+"""What people type, made safe to carry: one line stays one line, and no character hides.
+
+Cleaning repairs what is harmless (odd spaces, invisible characters) and refuses, with a sentence for people, what
+could only be a mistake or a trick (a line break in a name, an address where a name belongs). Cleaned text is in
+Unicode's normal form C and never needs another look: cleaning it again changes nothing.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+NAME_LIMIT = 78
+PLACE_LIMIT = 80
+WORDS_LIMIT = 2000
+LINE_LIMIT = 150
+
+#: Columns a letter's text is wrapped at, and the octets no line of a mail may exceed.
+WIDTH = 78
+_LONGEST_LINE = 998
+_DEEPEST_HANG = 20
+
+_ZERO_WIDTH_JOINERS = "\u200c\u200d"
+#: Letters that are written joined, where a joiner between two letters changes the word: Arabic to Sinhala, Khmer.
+_JOINING = re.compile("[\u0600-\u08ff\u0900-\u0dff\u1780-\u18af]")
+#: Characters that count as letters or symbols but show nothing.
+_BLANKS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+
+#: Ordinary text has one or two accents on a letter; more is meant to run over the lines around it.
+_ACCENTS_LIMIT = 2
+_MARKS_LIMIT = 4
+
+_ENCODED_WORD = re.compile(r"=\?|\?=")
+_WEB_ADDRESS = re.compile(
+    r"://|\bwww\.|[\w-]\.(?:com|net|org|info|biz|io|co|ru|cn|xyz|top|shop|site|online|app|dev|me|ly|link|click)\b",
+    re.IGNORECASE,
+)
+_GLUED_DOT = re.compile(r"(?<=\w\w)\.(?=\w\w)")
+
+
+def one_line(text: str, *, limit: int = LINE_LIMIT, what: str = "This") -> str:
+    """One line that may stand in a mail's header. ValueError for line breaks, encoded words, and over `limit`."""
+    _refuse_line_breaks(text, f"{what} goes on one line.")
+    text = " ".join(_visible(text).split())
+    if _ENCODED_WORD.search(text):
+        raise ValueError(f"{what} cannot hold “=?” or “?=”.")
+    if len(text) > limit:
+        raise ValueError(f"{what} can have at most {limit} characters.")
+    return text
+
+
+def clean_name(text: str) -> str:
+    """A person's name, 2 to 78 characters. It will stand in the From line of a letter, so it holds no address."""
+    _refuse_line_breaks(text, "Names go on one line.")
+    text = " ".join(_visible(text).split())
+    plain = unicodedata.normalize("NFKC", text)  # a wide "＠" is read as "@", by people and by some programs
+    if any(sign in plain for sign in "@<>") or _WEB_ADDRESS.search(plain):
+        raise ValueError("A name cannot hold an address or a link.")
+    if _ENCODED_WORD.search(text):
+        raise ValueError("A name cannot hold “=?” or “?=”.")
+    text = _GLUED_DOT.sub(". ", text)  # "Dr.Doe" reads "Dr. Doe"; mail programs make a link of "any.thing"
+    if not any(unicodedata.category(sign)[0] == "L" for sign in text) or len(text) < 2:
+        raise ValueError("Please give your name as it should stand under the letter.")
+    if len(text) > NAME_LIMIT:
+        raise ValueError(f"A name can have at most {NAME_LIMIT} characters.")
+    return text
+
+
+def clean_place(text: str) -> str:
+    """A city or postal code: one line of at most 80 characters, or ""."""
+    text = one_line(text, limit=PLACE_LIMIT, what="A place")
+    if any(sign in text for sign in "@<>") or "://" in text:
+        raise ValueError("A place cannot hold an address or a link.")
+    return text
+
+
+def clean_words(text: str) -> str:
+    """A signer's own words: any text of at most 2,000 characters, or "".
+
+    Line ends become "\\n", tabs spaces, and paragraphs stand one blank line apart. Nothing else of what shows is
+    changed.
+    """
+    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\x0c", "\n").replace("\t", "    ")
+    text = re.sub("[\u2028\u2029\x85\x0b]", "\n", text)
+    lines = (_visible(line).rstrip() for line in text.split("\n"))
+    text = re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip("\n")
+    text = text if text.strip() else ""
+    if len(text) > WORDS_LIMIT:
+        raise ValueError(f"Your own words can have at most {WORDS_LIMIT:,} characters; these are {len(text):,}.")
+    return text
+
+
+def _refuse_line_breaks(text: str, sentence: str) -> None:
+    if any(sign in text for sign in "\r\n\0\x0b\x0c\x85\u2028\u2029"):
+        raise ValueError(sentence)
+
+
+def _visible(text: str) -> str:
+    """`text` in normal form, without the characters that show nothing, turn the line around, or pile up."""
+    if text.isascii() and text.isprintable():
+        return text
+    # Dropping a hidden character may bring together what composes, and composing what counts: hence to the end.
+    while (cleaned := unicodedata.normalize("NFC", _without_hidden(unicodedata.normalize("NFC", text)))) != text:
+        text = cleaned
+    return text
+
+
+def _without_hidden(text: str) -> str:
+    kept: list[str] = []
+    accents = marks = 0
+    for at, sign in enumerate(text):
+        kind = unicodedata.category(sign)
+        if kind == "Zs" or sign == "\t":
+            sign = " "
+        elif kind[0] in "CZ":
+            if not (sign in _ZERO_WIDTH_JOINERS and _joins(kept, text[at + 1 : at + 2])):
+                continue
+        elif sign in _BLANKS:
+            continue
+        if kind in ("Mn", "Me"):
+            piles_up = unicodedata.combining(sign) == 1 or unicodedata.combining(sign) >= 200
+            if marks >= _MARKS_LIMIT or (piles_up and accents >= _ACCENTS_LIMIT):
+                continue
+            marks, accents = marks + 1, accents + piles_up
+        elif kind != "Mc":
+            accents = marks = 0
+        kept.append(sign)
+    return "".join(kept)
+
+
+def _joins(before: list[str], after: str) -> bool:
+    return bool(before and _JOINING.match(before[-1]) and _JOINING.match(after))
+
+
+_ITEM = re.compile(r"( *)((?:\(?\d{1,3}[.)]|\(?[a-zA-Z][.)]|[-*•–—]) +)?")
+
+
+def wrap(text: str) -> str:
+    """`text` with lines of at most 78 columns. Lines that fit stay as they are; list items hang.
+
+    Lines break at spaces only, so a web address or any other long word stays whole, until no mail could carry it
+    on one line.
+    """
+    lines = text.split("\n")
+    for at, line in enumerate(lines):
+        if len(line) > WIDTH:
+            lines[at] = "\n".join(_folded(line))
+    return "\n".join(lines)
+
+
+def _folded(line: str) -> list[str]:
+    line = line.rstrip(" ")
+    margin = _ITEM.match(line).end()  # type: ignore[union-attr]  # the pattern matches every line
+    hanging = " " * margin if margin <= _DEEPEST_HANG else ""
+    lines = []
+    while len(line) > WIDTH:
+        cut = line.rfind(" ", margin + 1, WIDTH + 1)
+        if cut < 0:  # one long word: it ends where it ends
+            cut = line.find(" ", margin + 1)
+        if cut < 0:
+            break
+        lines.append(line[:cut].rstrip(" "))
+        line, margin = hanging + line[cut:].lstrip(" "), len(hanging)
+    lines.append(line)
+    return [piece for whole in lines for piece in _carried(whole)]
+
+
+def _carried(line: str) -> list[str]:
+    """`line`, cut where a mail could not carry it: into pieces of at most 998 octets, accents kept with letters."""
+    pieces = []
+    while len(line) * 4 > _LONGEST_LINE and len(line.encode()) > _LONGEST_LINE:
+        cut = len(line.encode()[:_LONGEST_LINE].decode(errors="ignore"))
+        while cut > 1 and unicodedata.category(line[cut])[0] == "M":
+            cut -= 1
+        pieces.append(line[:cut])
+        line = line[cut:]
+    return [*pieces, line]

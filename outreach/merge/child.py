@@ -1,0 +1,37 @@
+"""The process that tries a new letter out: limits first, then the letter, then one line of JSON about it."""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+
+MEMORY = 512 * 1024 * 1024
+CPU_SECONDS = 2
+OUTPUT = 256 * 1024
+
+
+def main() -> None:
+    """Read the four parts from stdin; print `null`, or where and why the letter cannot be written."""
+    _limit()
+    parts = json.loads(sys.stdin.buffer.read())
+
+    from outreach.errors import BadTemplate
+    from outreach.merge import samples
+    from outreach.merge.letters import LetterForm
+
+    trouble = None
+    try:
+        form = LetterForm(*parts)
+        for signer in samples.SIGNERS:
+            form.write(signer, samples.TARGET, samples.CAMPAIGN)
+    except BadTemplate as error:
+        trouble = error.as_dict()
+    sys.stdout.write(json.dumps(trouble))
+
+
+def _limit() -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (OUTPUT, OUTPUT))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

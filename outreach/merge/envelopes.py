@@ -1,0 +1,131 @@
+"""A letter as a mail: who it is from, where answers go, and the lines that say who sent it.
+
+The From address is always ours and never changes: a signer stands in the display name and receives the answers. What
+is the same for every letter of a campaign is worked out once, in the `Envelope`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import cache
+from hashlib import sha256
+from html import escape
+from typing import TYPE_CHECKING
+
+from outreach.domain.deliveries import MailClass, Stream
+from outreach.domain.letters import date_in_words
+from outreach.domain.messages import SIGNATURE_MARK, Mailbox, Message
+from outreach.domain.words import clean_name, one_line, wrap
+from outreach.errors import BadInput
+from outreach.paths import folder
+
+from .letters import Letter, as_html
+
+if TYPE_CHECKING:
+    from outreach.settings import Settings
+
+_RIGHT_TO_LEFT = frozenset({"ar", "ckb", "dv", "fa", "he", "ks", "ps", "sd", "ug", "ur", "yi"})
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What is the same on every letter of one campaign. Make it once per batch with `Envelope.of`."""
+
+    organisation: str
+    from_address: str
+    domain: str  #: of `from_address`, for Message-IDs
+    reply_domain: str
+    closing: str  #: the last lines under a letter: who to ask, and where we are
+    headers: tuple[tuple[str, str], ...]
+    frame: tuple[str, str, str, str]  #: HTML around subject, letter and sender
+
+    @classmethod
+    def of(cls, settings: Settings, *, campaign: str, organisation: str = "", language: str = "en") -> Envelope:
+        """The envelope of `campaign` (its slug). `organisation` is who letters go "via"; the settings' by default."""
+        name = one_line(organisation or settings.organisation, limit=60, what="An organisation's name")
+        place = f"\n{name}, {settings.postal_address}" if settings.postal_address else ""
+        return cls(
+            organisation=name,
+            from_address=settings.letters_from,
+            domain=settings.letters_from.rpartition("@")[2],
+            reply_domain=settings.reply_domain,
+            closing=f"Questions about these letters, or no more of them: {settings.help_address}{place}",
+            headers=(("Feedback-ID", feedback_id(settings, campaign, Stream.LETTERS)),),
+            frame=_frame(language),
+        )
+
+
+def compose_letter(
+    letter: Letter,
+    envelope: Envelope,
+    *,
+    ref: str,
+    attempt: int,
+    to: Mailbox,
+    signer_name: str,
+    confirmed_on: date,
+    alias: str,
+    now: datetime,
+    signer_city: str = "",
+) -> Message:
+    """`letter` as the mail of delivery `ref`. Answers go to `alias`, a local part at the reply domain.
+
+    `letter_hash` of the message is that of the letter: what is added stands below the signature mark.
+    """
+    name = header_name(signer_name)
+    who = f"{name}, {signer_city}," if signer_city else name
+    sender = (
+        f"Sent by {who} through {envelope.organisation}. The letter and the sender's mail address were confirmed on "
+        f"{date_in_words(confirmed_on)}. To answer {name}, reply to this mail.\n{envelope.closing}"
+    )
+    before, between, after, end = envelope.frame
+    html = f"{before}{escape(letter.subject, quote=False)}{between}{letter.html}{after}{as_html(sender)}{end}"
+    return Message(
+        delivery=ref,
+        attempt=attempt,
+        mail_class=MailClass.LETTER,
+        stream=Stream.LETTERS,
+        sender=Mailbox(f"{name} via {envelope.organisation}", envelope.from_address),
+        to=to,
+        reply_to=Mailbox(name, f"{alias}@{envelope.reply_domain}"),
+        subject=letter.subject,
+        text=f"{letter.text}\n{SIGNATURE_MARK}{wrap(sender)}\n",
+        html=html,
+        message_id=f"<l.{ref}.{attempt}@{envelope.domain}>",
+        date=now,
+        headers=envelope.headers,
+    )
+
+
+def header_name(name: str) -> str:
+    """`name`, certain to be fit for a header. BadInput when it is not, however it got into the database."""
+    if name.isprintable() and not any(sign in name for sign in "@<>") and "=?" not in name:
+        return name
+    try:
+        return clean_name(name)
+    except ValueError as error:
+        raise BadInput(str(error), where="signer name") from None
+
+
+def feedback_id(settings: Settings, campaign: str, stream: Stream) -> str:
+    """`Feedback-ID`: campaign, stream and sender, the same for every recipient."""
+    label = re.sub(r"[^a-z0-9-]+", "-", campaign.lower()).strip("-")[:40] or "all"
+    sender = re.sub(r"[^a-z0-9]", "", settings.organisation.lower())[:15]
+    if len(sender) < 5:
+        sender = "oe" + sha256(settings.mail_domain.encode()).hexdigest()[:10]
+    return f"campaign-{label}:{stream}:{sender}"
+
+
+def direction(language: str) -> str:
+    """The `dir` of a page in `language`."""
+    return "rtl" if language.partition("-")[0].lower() in _RIGHT_TO_LEFT else "ltr"
+
+
+@cache
+def _frame(language: str) -> tuple[str, str, str, str]:
+    page = (folder("templates") / "letters" / "letter.html").read_text("utf-8")
+    page = page.replace("{{ language }}", escape(language)).replace("{{ direction }}", direction(language))
+    before, between, after, end = re.split(r"\{\{ (?:subject|letter|sender) \}\}", page)
+    return before, between, after, end

@@ -1,0 +1,117 @@
+"""A letter version as a form: read and compiled once, then written out for one signer and target after another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from html import escape
+
+from jinja2 import Template, nodes
+from jinja2.exceptions import SecurityError, TemplateError
+
+from outreach.domain.letters import CampaignFields, SignerFields, TargetFields
+from outreach.domain.words import LINE_LIMIT, wrap
+from outreach.errors import BadTemplate
+
+from .grammar import ENVIRONMENT, fields_in, parse
+
+PARTS = ("letter subject", "letter header", "letter body", "letter footer")
+#: Characters of a finished letter. However they have to be escaped, its HTML stays below what Gmail clips at.
+TEXT_LIMIT = 15_000
+
+_OWN_WORDS = "signer.own_words"
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """What one signature says to one target, before anything is added about who sent it.
+
+    `text` is wrapped at 78 columns and ends without a line break. `html` is the same text as paragraphs, without
+    a frame. The same fields always give the same letter, to the byte.
+    """
+
+    subject: str
+    text: str
+    html: str
+
+
+class LetterForm:
+    """One letter version, ready to be written out. Make it once per version and keep it; threads may share it.
+
+    Raises BadTemplate for a version that `check_letter` would have refused, however it got here.
+    """
+
+    def __init__(self, subject: str, header: str, body: str, footer: str) -> None:
+        trees = [parse(part, source) for part, source in zip(PARTS, (subject, header, body, footer), strict=True)]
+        if _OWN_WORDS in fields_in(trees[0]):
+            raise BadTemplate("A signer's own words cannot be part of the subject.", where=PARTS[0])
+        if not trees[2].body:
+            raise BadTemplate("The letter has no body.", where=PARTS[2])
+        self.fields = frozenset[str]().union(*(fields_in(tree) for tree in trees))
+        self._subject = _compiled(trees[0])
+        self._letter = _compiled(_joined(trees[1:], with_own_words=_OWN_WORDS not in self.fields))
+
+    def write(self, signer: SignerFields, target: TargetFields, campaign: CampaignFields) -> Letter:
+        """The letter of one signer to one target. BadTemplate if it comes out empty or longer than letters may be."""
+        values: dict[str, str | tuple[str, ...]] = {
+            "signer_name": signer.name,
+            "signer_first_name": signer.first_name,
+            "signer_city": signer.city,
+            "signer_postal_code": signer.postal_code,
+            "signer_own_words": signer.own_words,
+            "target_salutation": target.salutation,
+            "target_name": target.name,
+            "target_office": target.office,
+            "campaign_title": campaign.title,
+            "campaign_organisation": campaign.organisation,
+            "demands": campaign.demands,
+        }
+        try:
+            subject = _subject_line(self._subject.render(values))
+            text = _tidy(self._letter.render(values))
+        except (TemplateError, SecurityError, TypeError, ValueError) as error:
+            raise BadTemplate(f"This letter cannot be written: {error}", where="letter") from error
+        if not subject:
+            raise BadTemplate("The subject comes out empty.", where=PARTS[0])
+        if not text:
+            raise BadTemplate("The letter comes out empty.", where=PARTS[2])
+        if len(text) > TEXT_LIMIT:
+            raise BadTemplate(
+                f"The letter comes out at {len(text):,} characters; it can have {TEXT_LIMIT:,}.", where=PARTS[2]
+            )
+        return Letter(subject, wrap(text), as_html(text))
+
+
+def as_html(text: str) -> str:
+    """Plain text as paragraphs. Nothing in it becomes markup or a link."""
+    lines = escape(text, quote=False).replace("\n", "<br>\n").replace("<br>\n<br>\n", "</p>\n<p>")
+    return f"<p>{lines}</p>"
+
+
+def _compiled(tree: nodes.Template) -> Template:
+    return ENVIRONMENT.from_string(tree)
+
+
+def _joined(trees: list[nodes.Template], *, with_own_words: bool) -> nodes.Template:
+    """Header, body and footer as one template, a blank line between; own words before the footer if nowhere else."""
+    header, body, footer = (tree.body for tree in trees)
+    gap = [nodes.Output([nodes.TemplateData("\n\n")])]
+    own_words = [nodes.Output([nodes.Name("signer_own_words", "load")])] if with_own_words else []
+    joined = nodes.Template([*header, *gap, *body, *gap, *own_words, *gap, *footer], lineno=1)
+    return joined.set_environment(ENVIRONMENT)  # type: ignore[return-value]
+
+
+def _subject_line(text: str) -> str:
+    """One line without anything a mail header could misread; at most 150 characters."""
+    text = " ".join(text.split()).replace("=?", "= ?")
+    if not text.isprintable():
+        text = "".join(sign for sign in text if sign.isprintable() or sign in "\u200c\u200d")
+    return text if len(text) <= LINE_LIMIT else text[: LINE_LIMIT - 1].rstrip() + "…"
+
+
+def _tidy(text: str) -> str:
+    """No spaces at line ends, never two blank lines in a row, none around."""
+    if " \n" in text:  # also keeps "-- " alone on a line for the mark that we set
+        text = "\n".join([line.rstrip(" ") for line in text.split("\n")])
+    while "\n\n\n" in text:
+        text = text.replace("\n\n\n", "\n\n")
+    return text.strip()

@@ -1,0 +1,126 @@
+"""Notices: mails to a signer about their own act. One folder of three templates each, ours and trusted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import cache
+from typing import TYPE_CHECKING
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, select_autoescape
+
+from outreach.domain.deliveries import MailClass, Stream
+from outreach.domain.letters import date_in_words, first_name
+from outreach.domain.messages import Mailbox, Message
+from outreach.domain.words import LINE_LIMIT, wrap
+from outreach.paths import folder
+
+from .envelopes import direction, feedback_id
+
+if TYPE_CHECKING:
+    from outreach.settings import Settings
+
+#: Every notice, and what kind of delivery it is.
+NOTICES = {"confirm": MailClass.CONFIRMATION, "receipt": MailClass.NOTICE}
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeFields:
+    """What a notice speaks of. `targets` are labels ("Mayor Alex Rivera"); `link` is the signer's own."""
+
+    signer_name: str
+    campaign_title: str
+    targets: tuple[str, ...]
+    link: str
+    expires_on: date | None = None
+
+
+def compose_notice(
+    purpose: str,
+    fields: NoticeFields,
+    *,
+    settings: Settings,
+    ref: str,
+    attempt: int,
+    to: Mailbox,
+    campaign: str,
+    now: datetime,
+    language: str = "en",
+    unsubscribe_url: str = "",
+    unsubscribe_mail: str = "",
+) -> Message:
+    """The notice `purpose` ("confirm", "receipt") as the mail of delivery `ref`; `campaign` is a slug.
+
+    With `unsubscribe_url` (and the address `unsubscribe_mail`) it carries List-Unsubscribe; a confirmation never does.
+    """
+    values = _values(fields, settings, language, unsubscribe_url)
+    subject, text, html = (template.render(values) for template in _templates(purpose))
+    headers = [
+        ("Feedback-ID", feedback_id(settings, campaign, Stream.ACT)),
+        ("Auto-Submitted", "auto-generated"),
+    ]
+    if unsubscribe_url and purpose != "confirm":
+        headers += _unsubscribe(settings, unsubscribe_url, unsubscribe_mail)
+    return Message(
+        delivery=ref,
+        attempt=attempt,
+        mail_class=NOTICES[purpose],
+        stream=Stream.ACT,
+        sender=Mailbox(settings.organisation, settings.act_from),
+        to=to,
+        reply_to=Mailbox(settings.organisation, settings.help_address),
+        subject=_shortened(" ".join(subject.split())),
+        text=wrap(text.strip()) + "\n",
+        html=html,
+        message_id=f"<n.{ref}.{attempt}@{settings.act_from.rpartition('@')[2]}>",
+        date=now,
+        headers=tuple(headers),
+    )
+
+
+def _values(fields: NoticeFields, settings: Settings, language: str, unsubscribe_url: str) -> dict[str, object]:
+    return {
+        "name": fields.signer_name,
+        "first_name": first_name(fields.signer_name),
+        "campaign": fields.campaign_title,
+        "targets": fields.targets,
+        "link": fields.link,
+        "expires_on": date_in_words(fields.expires_on) if fields.expires_on else "",
+        "organisation": settings.organisation,
+        "postal_address": settings.postal_address,
+        "help_address": settings.help_address,
+        "language": language,
+        "direction": direction(language),
+        "unsubscribe_url": unsubscribe_url,
+    }
+
+
+def _unsubscribe(settings: Settings, url: str, mail: str) -> list[tuple[str, str]]:
+    ways = [f"<{url}>"] + ([f"<mailto:{mail}?subject=unsubscribe>"] if mail else [])
+    domain = settings.act_from.rpartition("@")[2]
+    headers = [("List-Unsubscribe", ", ".join(ways)), ("List-ID", f"Receipts <receipts.{domain}>")]
+    if url.startswith("https://"):  # one click is defined for https only (RFC 8058)
+        headers.append(("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"))
+    return headers
+
+
+def _shortened(subject: str) -> str:
+    return subject if len(subject) <= LINE_LIMIT else subject[: LINE_LIMIT - 1].rstrip() + "…"
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=FileSystemLoader(folder("templates") / "notices"),
+        autoescape=select_autoescape(("html",)),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+
+
+@cache
+def _templates(purpose: str) -> tuple[Template, Template, Template]:
+    load = _environment().get_template
+    return load(f"{purpose}/subject.txt"), load(f"{purpose}/body.txt"), load(f"{purpose}/body.html")

@@ -1,0 +1,39 @@
+"""The people a new letter is tried on before anybody may sign it: one ordinary, the others anything but."""
+
+from __future__ import annotations
+
+from outreach.domain.letters import MERGE_FIELDS, CampaignFields, SignerFields, TargetFields, first_name
+from outreach.domain.words import WORDS_LIMIT
+
+_EXAMPLES = {field.name: field.example for field in MERGE_FIELDS}
+
+TARGET = TargetFields(_EXAMPLES["target.salutation"], _EXAMPLES["target.name"], _EXAMPLES["target.office"])
+CAMPAIGN = CampaignFields(
+    _EXAMPLES["campaign.title"],
+    (_EXAMPLES["demands"], "Say when it will stand.", "Keep it lit & dry, <always>."),
+    _EXAMPLES["campaign.organisation"],
+)
+ORDINARY = SignerFields(
+    _EXAMPLES["signer.name"],
+    _EXAMPLES["signer.first_name"],
+    _EXAMPLES["signer.city"],
+    _EXAMPLES["signer.postal_code"],
+    _EXAMPLES["signer.own_words"],
+)
+
+
+def _signer(name: str, city: str = "", postal_code: str = "", own_words: str = "") -> SignerFields:
+    return SignerFields(name, first_name(name), city, postal_code, own_words)
+
+
+SIGNERS = (
+    ORDINARY,
+    _signer("Bo Li"),
+    _signer("A" * 78, "B" * 80, "C" * 80, "&<" * (WORDS_LIMIT // 2)),
+    _signer(
+        "Ann {{ 7*7 }}", "{% raw %}", "%s", "{{ signer.name }} {% for x in y %} ${x} <%x%> -name- [unsubscribe] %tag%"
+    ),
+    _signer("王小明", "臺北市", "106", "我們等公車。" * 300),
+    _signer("ליאת כהן", "חיפה", "3100000", "אני גרה כאן.\n\nתודה."),
+    _signer("Sam “<b>” O’Neil-Ünlü, Jr.", "São João", "", "<script>alert(1)</script>\n-- \n\n\n1. & 2."),
+)
