@@ -1,0 +1,147 @@
+"""A real Chromium on the real application: fixtures, and what every page is held to.
+
+The browser is the machine's own (`CHROMIUM` or /usr/bin/chromium). Scripts are run by `page.evaluate`, which the
+pages' strict policy does not bind; nothing here loosens that policy.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+
+from outreach.models import Database
+from outreach.settings import Settings
+from outreach.web.app import SERVER, create_app
+from tests.conftest import make_settings
+from tests.servers import free_port
+
+AXE = Path(__file__).parent / "vendor" / "axe.min.js"
+PHONE = {"width": 390, "height": 844}
+DESK = {"width": 1280, "height": 900}
+_FLAGS = ("--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run")
+
+
+@dataclass(frozen=True)
+class Site:
+    """The application, served on loopback."""
+
+    url: str
+    settings: Settings
+    db: Database
+
+
+@pytest.fixture
+def site(tmp_path: Path, sqlite_template: Path) -> Iterator[Site]:
+    """The site on an empty database of its own; mail would go to a mailbox folder."""
+    shutil.copy(sqlite_template, tmp_path / "site.db")
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    settings = make_settings(tmp_path, f"sqlite:///{tmp_path / 'site.db'}", base_url=url)
+    db = Database(settings.database)
+    server = uvicorn.Server(
+        uvicorn.Config(create_app(settings, db), host="127.0.0.1", port=port, log_level="warning", **SERVER)
+    )
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    deadline = time.monotonic() + 20
+    while not server.started:
+        assert thread.is_alive(), "the server ended before it listened"
+        assert time.monotonic() < deadline, "the server does not listen"
+        time.sleep(0.02)
+    yield Site(url, settings, db)
+    server.should_exit = True
+    thread.join(10)
+    db.close()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    path = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+    if not Path(path).exists():
+        pytest.fail(f"There is no Chromium at {path}. Install Debian's: apt-get install chromium libatomic1")
+    flags = [*_FLAGS, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=flags)
+        yield browser
+        browser.close()
+
+
+@dataclass
+class Visit:
+    """One page in a browser of its own, and what went wrong behind its back."""
+
+    page: Page
+    foreign: list[str] = field(default_factory=list)  #: requests to anybody but us
+    complaints: list[str] = field(default_factory=list)  #: the console's errors, refused pages aside
+
+
+Visitor = Callable[..., Visit]
+
+
+@pytest.fixture
+def visit(chromium: Browser, site: Site) -> Iterator[Visitor]:
+    """`visit("/c/…", theme="dark", size=PHONE, scripts=False).page`. In the end no page may have complained."""
+    visits: list[Visit] = []
+    contexts = []
+
+    def open_(
+        path: str = "/", *, theme: str = "light", size: dict[str, int] | None = None, scripts: bool = True
+    ) -> Visit:
+        context = chromium.new_context(
+            viewport=size or DESK,  # type: ignore[arg-type]
+            color_scheme=theme,  # type: ignore[arg-type]
+            java_script_enabled=scripts,
+            reduced_motion="reduce",
+        )
+        context.set_default_timeout(10_000)
+        contexts.append(context)
+        made = Visit(context.new_page())
+        visits.append(made)
+
+        def console(message: ConsoleMessage) -> None:
+            # Chromium calls every 4xx an error; the pages that answer 4xx on purpose are what some tests are about.
+            if message.type == "error" and "Failed to load resource" not in message.text:
+                made.complaints.append(message.text)
+
+        def request(sent: Request) -> None:
+            if not sent.url.startswith((site.url, "data:", "about:")):
+                made.foreign.append(sent.url)
+
+        made.page.on("console", console)
+        made.page.on("request", request)
+        made.page.on("pageerror", lambda error: made.complaints.append(str(error)))
+        made.page.goto(site.url + path)
+        return made
+
+    yield open_
+    for context in contexts:
+        context.close()
+    assert [visit.foreign for visit in visits if visit.foreign] == []
+    assert [visit.complaints for visit in visits if visit.complaints] == []
+
+
+def barriers(page: Page) -> list[str]:
+    """What axe-core finds that would keep somebody out, one line per rule: WCAG 2.2 A and AA, and good practice."""
+    page.evaluate(AXE.read_text())
+    found: dict[str, Any] = page.evaluate(
+        "axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']})"
+    )
+    return [
+        f"{rule['id']}: {rule['help']} ({'; '.join(node['html'][:120] for node in rule['nodes'][:3])})"
+        for rule in found["violations"]
+    ]
+
+
+def sideways(page: Page) -> int:
+    """By how many pixels the page can be scrolled sideways; 0 is right."""
+    return int(page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))

@@ -1,0 +1,3 @@
+from tests.browser import chromium, site, visit
+
+__all__ = ["chromium", "site", "visit"]
