@@ -49,6 +49,16 @@ def one_line(text: str, *, limit: int = LINE_LIMIT, what: str = "This") -> str:
     return text
 
 
+def short_line(text: str, limit: int = LINE_LIMIT) -> str:
+    """What `one_line` would take, made of any text: repaired, and cut with an ellipsis, instead of refused."""
+    text = " ".join(text.split())
+    if not text.isprintable():
+        text = " ".join(_visible(text).split())
+    if "=?" in text or "?=" in text:
+        text = text.replace("=?", "= ?").replace("?=", "? =")
+    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
+
+
 def clean_name(text: str) -> str:
     """A person's name, 2 to 78 characters. It will stand in the From line of a letter, so it holds no address."""
     _refuse_line_breaks(text, "Names go on one line.")
@@ -141,11 +151,12 @@ def wrap(text: str) -> str:
     Lines break at spaces only, so a web address or any other long word stays whole, until no mail could carry it
     on one line.
     """
-    lines = text.split("\n")
-    for at, line in enumerate(lines):
-        if len(line) > WIDTH:
-            lines[at] = "\n".join(_folded(line))
-    return "\n".join(lines)
+    return "\n".join(wrapped_lines(text))
+
+
+def wrapped_lines(text: str) -> list[str]:
+    """The lines of `text` as their author broke them, each wrapped: an entry may hold line breaks that are ours."""
+    return ["\n".join(_folded(line)) if len(line) > WIDTH else line for line in text.split("\n")]
 
 
 def _folded(line: str) -> list[str]:

@@ -16,18 +16,9 @@ def main() -> None:
     _limit()
     parts = json.loads(sys.stdin.buffer.read())
 
-    from outreach.errors import BadTemplate
-    from outreach.merge import samples
-    from outreach.merge.letters import LetterForm
+    from outreach.merge.samples import trouble_with
 
-    trouble = None
-    try:
-        form = LetterForm(*parts)
-        for signer in samples.SIGNERS:
-            form.write(signer, samples.TARGET, samples.CAMPAIGN)
-    except BadTemplate as error:
-        trouble = error.as_dict()
-    sys.stdout.write(json.dumps(trouble))
+    sys.stdout.write(json.dumps(trouble_with(*parts)))
 
 
 def _limit() -> None:

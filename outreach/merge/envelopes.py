@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from outreach.domain.deliveries import MailClass, Stream
 from outreach.domain.letters import date_in_words
 from outreach.domain.messages import SIGNATURE_MARK, Mailbox, Message
-from outreach.domain.words import clean_name, one_line, wrap
+from outreach.domain.words import clean_name, short_line, wrapped_lines
 from outreach.errors import BadInput
 from outreach.paths import folder
 
@@ -26,6 +26,8 @@ from .letters import Letter, as_html
 if TYPE_CHECKING:
     from outreach.settings import Settings
 
+#: Characters of an organisation's name in "Jane Doe via …".
+_NAME_LIMIT = 60
 _RIGHT_TO_LEFT = frozenset({"ar", "ckb", "dv", "fa", "he", "ks", "ps", "sd", "ug", "ur", "yi"})
 
 
@@ -44,7 +46,7 @@ class Envelope:
     @classmethod
     def of(cls, settings: Settings, *, campaign: str, organisation: str = "", language: str = "en") -> Envelope:
         """The envelope of `campaign` (its slug). `organisation` is who letters go "via"; the settings' by default."""
-        name = one_line(organisation or settings.organisation, limit=60, what="An organisation's name")
+        name = short_line(organisation or settings.organisation, _NAME_LIMIT)
         place = f"\n{name}, {settings.postal_address}" if settings.postal_address else ""
         return cls(
             organisation=name,
@@ -80,8 +82,9 @@ def compose_letter(
         f"Sent by {who} through {envelope.organisation}. The letter and the sender's mail address were confirmed on "
         f"{date_in_words(confirmed_on)}. To answer {name}, reply to this mail.\n{envelope.closing}"
     )
+    lines = wrapped_lines(sender)
     before, between, after, end = envelope.frame
-    html = f"{before}{escape(letter.subject, quote=False)}{between}{letter.html}{after}{as_html(sender)}{end}"
+    html = f"{before}{escape(letter.subject, quote=False)}{between}{letter.html}{after}{as_html(lines)}{end}"
     return Message(
         delivery=ref,
         attempt=attempt,
@@ -91,7 +94,7 @@ def compose_letter(
         to=to,
         reply_to=Mailbox(name, f"{alias}@{envelope.reply_domain}"),
         subject=letter.subject,
-        text=f"{letter.text}\n{SIGNATURE_MARK}{wrap(sender)}\n",
+        text="\n".join((letter.text, SIGNATURE_MARK + lines[0], *lines[1:], "")),
         html=html,
         message_id=f"<l.{ref}.{attempt}@{envelope.domain}>",
         date=now,

@@ -53,7 +53,6 @@ _NAMES: dict[type[nodes.Node], str] = {
     nodes.Macro: "“{% macro %}”",
     nodes.ScopedEvalContextModifier: "“{% autoescape %}”",
     nodes.With: "“{% with %}”",
-    nodes.Call: "Calling something, with “(…)”,",
     nodes.Test: "A test with “is”",
     nodes.Slice: "A slice, with “[:]”,",
     nodes.List: "A list",
@@ -108,7 +107,7 @@ def parse(part: str, source: str) -> nodes.Template:
     try:
         tree = ENVIRONMENT.parse(source)
     except TemplateSyntaxError as error:
-        raise _bad(part, error.lineno, f"This cannot be read: {_short(error.message or '')}", _SEE_RULES) from None
+        raise _bad(part, error.lineno, f"This cannot be read: {_short(error.message or '', 160)}", _SEE_RULES) from None
     except (RecursionError, ValueError, OverflowError, MemoryError):
         raise _bad(part, 1, "Something in here is nested too deeply, or is too large a number.", _SEE_RULES) from None
     _Walk(part).statements(tree.body)
@@ -121,6 +120,12 @@ def fields_in(tree: nodes.Template) -> frozenset[str]:
     """The merge fields that a read part names."""
     used = {name.name for name in tree.find_all(nodes.Name)}
     return frozenset(field for field, flat in FLAT.items() if flat in used)
+
+
+def prints_own_words(tree: nodes.Template) -> bool:
+    """Whether a read part writes the signer's own words somewhere, and does not only ask whether there are any."""
+    own_words = FLAT["signer.own_words"]
+    return any(name.name == own_words for output in tree.find_all(nodes.Output) for name in output.find_all(nodes.Name))
 
 
 class _Walk:
@@ -138,6 +143,8 @@ class _Walk:
                     if not isinstance(piece, nodes.TemplateData):
                         self._value(piece, depth + 1)
             elif isinstance(node, nodes.If):
+                if len(node.elif_) > _DEPTH_LIMIT:
+                    raise self._bad(node, f"An “if” can have at most {_DEPTH_LIMIT} “elif”.")
                 self._value(node.test, depth + 1, lists=True)
                 self.statements(node.body, depth + 1)
                 self.statements(node.elif_, depth)
@@ -175,7 +182,10 @@ class _Walk:
             self._value(node.expr1, depth + 1)
             self._value(node.expr2, depth + 1)
         elif isinstance(node, (nodes.And, nodes.Or, nodes.Not, nodes.Compare, nodes.Operand, nodes.Concat)):
-            for child in node.iter_child_nodes():
+            children = list(node.iter_child_nodes())
+            if len(children) > _DEPTH_LIMIT:
+                raise self._bad(node, "This has too many parts for one expression.")
+            for child in children:
                 self._value(child, depth + 1, lists=lists)
         else:
             raise self._refused(node)
@@ -221,6 +231,8 @@ class _Walk:
 
     def _refused(self, node: nodes.Node) -> BadTemplate:
         name = _NAMES.get(type(node), f"“{type(node).__name__}”")
+        if isinstance(node, nodes.Call):
+            name = f"Calling “{_short(_written(node.node))}(…)”"
         return self._bad(node, f"{name} is not allowed in a letter.")
 
     def _bad(self, node: nodes.Node, message: str, advice: str = _SEE_RULES) -> BadTemplate:
@@ -247,8 +259,8 @@ def _nearest(name: str) -> str:
     return f"Did you mean {near[0]}? {_SEE_FIELDS}" if near else _SEE_FIELDS
 
 
-def _short(text: str) -> str:
-    return text if len(text) <= 60 else text[:59] + "…"
+def _short(text: str, limit: int = 60) -> str:
+    return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def _line_at(source: str, position: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -9,10 +10,10 @@ from jinja2 import Template, nodes
 from jinja2.exceptions import SecurityError, TemplateError
 
 from outreach.domain.letters import CampaignFields, SignerFields, TargetFields
-from outreach.domain.words import LINE_LIMIT, wrap
+from outreach.domain.words import short_line, wrapped_lines
 from outreach.errors import BadTemplate
 
-from .grammar import ENVIRONMENT, fields_in, parse
+from .grammar import ENVIRONMENT, fields_in, parse, prints_own_words
 
 PARTS = ("letter subject", "letter header", "letter body", "letter footer")
 #: Characters of a finished letter. However they have to be escaped, its HTML stays below what Gmail clips at.
@@ -48,7 +49,7 @@ class LetterForm:
             raise BadTemplate("The letter has no body.", where=PARTS[2])
         self.fields = frozenset[str]().union(*(fields_in(tree) for tree in trees))
         self._subject = _compiled(trees[0])
-        self._letter = _compiled(_joined(trees[1:], with_own_words=_OWN_WORDS not in self.fields))
+        self._letter = _compiled(_joined(trees[1:], with_own_words=not any(map(prints_own_words, trees[1:]))))
 
     def write(self, signer: SignerFields, target: TargetFields, campaign: CampaignFields) -> Letter:
         """The letter of one signer to one target. BadTemplate if it comes out empty or longer than letters may be."""
@@ -66,7 +67,7 @@ class LetterForm:
             "demands": campaign.demands,
         }
         try:
-            subject = _subject_line(self._subject.render(values))
+            subject = short_line(self._subject.render(values))
             text = _tidy(self._letter.render(values))
         except (TemplateError, SecurityError, TypeError, ValueError) as error:
             raise BadTemplate(f"This letter cannot be written: {error}", where="letter") from error
@@ -78,17 +79,24 @@ class LetterForm:
             raise BadTemplate(
                 f"The letter comes out at {len(text):,} characters; it can have {TEXT_LIMIT:,}.", where=PARTS[2]
             )
-        return Letter(subject, wrap(text), as_html(text))
+        lines = wrapped_lines(text)
+        return Letter(subject, "\n".join(lines), as_html(lines))
 
 
-def as_html(text: str) -> str:
-    """Plain text as paragraphs. Nothing in it becomes markup or a link."""
-    lines = escape(text, quote=False).replace("\n", "<br>\n").replace("<br>\n<br>\n", "</p>\n<p>")
-    return f"<p>{lines}</p>"
+def as_html(lines: Sequence[str]) -> str:
+    """Wrapped lines as paragraphs. Nothing in them becomes markup or a link.
+
+    The breaks inside a line are ours, for the mail's sake, and show as spaces; those between lines are the author's.
+    """
+    text = escape("\0".join(lines), quote=False)
+    return "<p>" + text.replace("\0\0", "</p>\n<p>").replace("\0", "<br>\n") + "</p>"
 
 
 def _compiled(tree: nodes.Template) -> Template:
-    return ENVIRONMENT.from_string(tree)
+    try:
+        return ENVIRONMENT.from_string(tree)
+    except (TemplateError, RecursionError, SyntaxError, MemoryError) as error:
+        raise BadTemplate("This cannot be made into a letter.", where=PARTS[2], advice="Make it simpler.") from error
 
 
 def _joined(trees: list[nodes.Template], *, with_own_words: bool) -> nodes.Template:
@@ -98,14 +106,6 @@ def _joined(trees: list[nodes.Template], *, with_own_words: bool) -> nodes.Templ
     own_words = [nodes.Output([nodes.Name("signer_own_words", "load")])] if with_own_words else []
     joined = nodes.Template([*header, *gap, *body, *gap, *own_words, *gap, *footer], lineno=1)
     return joined.set_environment(ENVIRONMENT)  # type: ignore[return-value]
-
-
-def _subject_line(text: str) -> str:
-    """One line without anything a mail header could misread; at most 150 characters."""
-    text = " ".join(text.split()).replace("=?", "= ?")
-    if not text.isprintable():
-        text = "".join(sign for sign in text if sign.isprintable() or sign in "\u200c\u200d")
-    return text if len(text) <= LINE_LIMIT else text[: LINE_LIMIT - 1].rstrip() + "…"
 
 
 def _tidy(text: str) -> str:

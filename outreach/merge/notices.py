@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, sel
 from outreach.domain.deliveries import MailClass, Stream
 from outreach.domain.letters import date_in_words, first_name
 from outreach.domain.messages import Mailbox, Message
-from outreach.domain.words import LINE_LIMIT, wrap
+from outreach.domain.words import short_line, wrap
 from outreach.paths import folder
 
 from .envelopes import direction, feedback_id
@@ -69,7 +69,7 @@ def compose_notice(
         sender=Mailbox(settings.organisation, settings.act_from),
         to=to,
         reply_to=Mailbox(settings.organisation, settings.help_address),
-        subject=_shortened(" ".join(subject.split())),
+        subject=short_line(subject),
         text=wrap(text.strip()) + "\n",
         html=html,
         message_id=f"<n.{ref}.{attempt}@{settings.act_from.rpartition('@')[2]}>",
@@ -102,10 +102,6 @@ def _unsubscribe(settings: Settings, url: str, mail: str) -> list[tuple[str, str
     if url.startswith("https://"):  # one click is defined for https only (RFC 8058)
         headers.append(("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"))
     return headers
-
-
-def _shortened(subject: str) -> str:
-    return subject if len(subject) <= LINE_LIMIT else subject[: LINE_LIMIT - 1].rstrip() + "…"
 
 
 @cache

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from outreach.domain.letters import MERGE_FIELDS, CampaignFields, SignerFields, TargetFields, first_name
 from outreach.domain.words import WORDS_LIMIT
+from outreach.errors import BadTemplate
+
+from .letters import PARTS, LetterForm
 
 _EXAMPLES = {field.name: field.example for field in MERGE_FIELDS}
 
@@ -33,7 +36,28 @@ SIGNERS = (
     _signer(
         "Ann {{ 7*7 }}", "{% raw %}", "%s", "{{ signer.name }} {% for x in y %} ${x} <%x%> -name- [unsubscribe] %tag%"
     ),
-    _signer("王小明", "臺北市", "106", "我們等公車。" * 300),
+    _signer("王小明", "臺北市", "106", "我們等公車。" * 330),
     _signer("ליאת כהן", "חיפה", "3100000", "אני גרה כאן.\n\nתודה."),
     _signer("Sam “<b>” O’Neil-Ünlü, Jr.", "São João", "", "<script>alert(1)</script>\n-- \n\n\n1. & 2."),
 )
+#: Own words must arrive whatever else a signer left out.
+_SPARSE = tuple(
+    _signer("Kim Doe", city, code, "I wait here each day.") for city in ("", "Springfield") for code in ("", "62701")
+)
+
+
+def trouble_with(subject: str, header: str, body: str, footer: str) -> dict[str, str] | None:
+    """Write the letter for every sample; what went wrong first, as `BadTemplate.as_dict` says it, or None."""
+    try:
+        form = LetterForm(subject, header, body, footer)
+        for signer in (*SIGNERS, *_SPARSE):
+            text = form.write(signer, TARGET, CAMPAIGN).text
+            if "".join(signer.own_words.split()) not in "".join(text.split()):  # wrapping moves spaces only
+                raise BadTemplate(
+                    "A signer's own words are missing from the letter, or changed in it.",
+                    where=PARTS[2],
+                    advice="Write {{ signer.own_words }} outside of any other condition, or nowhere.",
+                )
+    except BadTemplate as error:
+        return error.as_dict()
+    return None
