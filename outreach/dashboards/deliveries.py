@@ -126,6 +126,7 @@ def deliveries_page(
     *,
     state: State | None = None,
     stream: Stream | None = None,
+    campaign_id: int | None = None,
     before: int | None = None,
     limit: int = PAGE,
 ) -> tuple[list[DeliveryRow], int | None]:
@@ -137,6 +138,8 @@ def deliveries_page(
             chosen = chosen.where(Delivery.campaign_id.in_(select(Campaign.id)))
     if stream is not None:
         chosen = chosen.where(Delivery.stream == stream)
+    if campaign_id is not None:
+        chosen = chosen.where(Delivery.campaign_id == campaign_id)
     if before is not None:
         chosen = chosen.where(Delivery.id < before)
     rows = [_row(*row) for row in session.execute(chosen.order_by(Delivery.id.desc()).limit(limit + 1))]
