@@ -1,0 +1,78 @@
+"""The consent ledger: what a signer agreed to, in the exact words they were shown. Rows are only ever added."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from outreach.domain.consents import Purpose, wording, wording_language
+from outreach.models import Consent, Signature
+
+from .forms import Signer
+from .letters import CampaignLetters
+
+
+def asked(letters: CampaignLetters, *, organisation: str, language: str = "en") -> Mapping[Purpose, str]:
+    """The sentence for each purpose, as the sign form shows it and `keep` writes it down.
+
+    `organisation` is the engine's own name, for a campaign without a lead sponsor.
+    """
+    asker = letters.fields.organisation or organisation
+    return {
+        purpose: wording(purpose, organisation=asker, targets=letters.labels, language=language) for purpose in Purpose
+    }
+
+
+def keep(
+    session: Session, signature: Signature, signer: Signer, sentences: Mapping[Purpose, str], *, now: datetime
+) -> None:
+    """Write down what this form agreed to, where the ledger does not say so already.
+
+    An unticked box is written down only if it was ticked before: it is a withdrawal then.
+    """
+    standing = _standing(session, signature)
+    ticked = {Purpose.DELIVER_LETTER: True, Purpose.UPDATES: signer.updates, Purpose.SHOW_NAME: signer.show_name}
+    for purpose, given in ticked.items():
+        last, sentence = standing.get(purpose), sentences[purpose]
+        if given and not (last and last.given and last.wording == sentence):
+            session.add(_entry(signature, purpose, sentence, given=True, source=signer.source, now=now))
+        elif not given and last and last.given:
+            session.add(_entry(signature, purpose, last.wording, given=False, source=signer.source, now=now))
+
+
+def end(session: Session, signature: Signature, *, source: str, now: datetime) -> None:
+    """Withdraw everything that was agreed to with this campaign: one new entry each."""
+    for purpose, last in _standing(session, signature).items():
+        if last.given:
+            session.add(_entry(signature, purpose, last.wording, given=False, source=source, now=now))
+
+
+def given_for(session: Session, signature: Signature) -> frozenset[str]:
+    """The purposes this signer's last word on the campaign is yes to."""
+    return frozenset(purpose for purpose, last in _standing(session, signature).items() if last.given)
+
+
+def _standing(session: Session, signature: Signature) -> dict[str, Consent]:
+    """The last entry for each purpose of this supporter and campaign."""
+    entries: Iterable[Consent] = session.scalars(
+        select(Consent)
+        .where(Consent.supporter_id == signature.supporter_id, Consent.campaign_id == signature.campaign_id)
+        .order_by(Consent.at, Consent.id)
+    )
+    return {entry.purpose: entry for entry in entries}
+
+
+def _entry(signature: Signature, purpose: str, sentence: str, *, given: bool, source: str, now: datetime) -> Consent:
+    return Consent(
+        supporter_id=signature.supporter_id,
+        campaign_id=signature.campaign_id,
+        purpose=purpose,
+        given=given,
+        wording=sentence,
+        language=wording_language(signature.language),
+        source=source,
+        at=now,
+    )

@@ -1,0 +1,192 @@
+"""Confirming: a page that only shows, and one POST that makes a signature count.
+
+Mail scanners open every link, so looking changes nothing. What is confirmed is exactly what was shown: the letters
+are written again at that moment, and if their hash is not the link's, nothing is confirmed and nothing leaves.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+import structlog
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from outreach import outbox
+from outreach.domain.deliveries import MailClass, State
+from outreach.errors import BadTemplate, NotNow, TextChanged
+from outreach.keys import Keys
+from outreach.models import Campaign, Delivery, Signature, SignatureState, Token
+
+from . import agreements, links
+from .letters import CampaignLetters, Shown, signer_fields, text_hash
+
+log = structlog.get_logger()
+
+#: What to do about a link that no longer opens.
+SIGN_AGAIN = "Please sign again; you will get a new link."
+
+
+class LinkState(StrEnum):
+    """What a confirmation link can still do."""
+
+    OPEN = "open"
+    CONFIRMED = "confirmed"
+    EXPIRED = "expired"
+    CHANGED = "changed"  #: the letter, or the signer's own words, are no longer those it was sent for
+    WITHDRAWN = "withdrawn"
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """What the confirmation page shows. `letters` is empty unless the link is open or was used."""
+
+    state: LinkState
+    campaign_slug: str
+    campaign_title: str
+    signer_name: str
+    letters: tuple[Shown, ...]
+    agreed: frozenset[str]  #: the purposes ticked on the form, see domain.consents.Purpose
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """What became of a confirmation. `again`: it had been confirmed before; nothing new was made."""
+
+    campaign_slug: str
+    campaign_title: str
+    queued: int
+    held: int
+    again: bool
+    receipt_token: str
+
+
+def look(session: Session, token: str, *, keys: Keys, now: datetime) -> Pending:
+    """What the link stands for, without changing anything. NotFound for a link that was never sent."""
+    link = links.find(session, token, links.CONFIRM)
+    signature = session.get_one(Signature, link.signature_id)
+    campaign = session.get_one(Campaign, signature.campaign_id)
+    letters = _letters_now(session, campaign, signature)
+    state = _state(link, signature, letters, now)
+    shows = state in (LinkState.OPEN, LinkState.CONFIRMED) and not _is_over(link, now)
+    return Pending(
+        state,
+        campaign.slug,
+        campaign.title,
+        signature.name if shows else "",
+        tuple(letters or ()) if shows else (),
+        agreements.given_for(session, signature) if shows else frozenset(),
+        link.expires_at,
+    )
+
+
+def confirm(session: Session, token: str, *, keys: Keys, now: datetime) -> Confirmed:
+    """Confirm the signature and put its letters into the outbox; a second time changes nothing.
+
+    TextChanged when what would leave is no longer what the link was sent for; NotNow when the link is over or the
+    signature withdrawn; NotFound for a link that was never sent.
+    """
+    link = links.find(session, token, links.CONFIRM)
+    signature = lock_signature(session, link)
+    campaign = session.get_one(Campaign, signature.campaign_id)
+    letters = _letters_now(session, campaign, signature)
+    state = _state(link, signature, letters, now)
+    if state is LinkState.CONFIRMED:
+        counts = letter_counts(session, signature.id)
+        secret = links.receipt_secret(keys, signature)
+        return Confirmed(campaign.slug, campaign.title, counts.queued, counts.held, again=True, receipt_token=secret)
+    _refuse_unless_open(state, campaign)
+    link.used_at = now
+    links.void_confirms(session, signature, now=now, but=link.hash)
+    done = make_count(
+        session,
+        signature,
+        {letter.target_id: letter.content_hash for letter in letters or ()},
+        evidence="link",
+        keys=keys,
+        now=now,
+    )
+    outbox.enqueue_notice(session, signature, links.RECEIPT, mail_class=MailClass.NOTICE, now=now)
+    secret = links.issue_receipt(session, signature, keys=keys, now=now)
+    session.flush()
+    log.info("confirmed", signature=signature.id, campaign=campaign.id, queued=done.queued, held=done.held)
+    return Confirmed(campaign.slug, campaign.title, done.queued, done.held, again=False, receipt_token=secret)
+
+
+def make_count(
+    session: Session,
+    signature: Signature,
+    content_hashes: dict[int, str],
+    *,
+    evidence: str,
+    keys: Keys,
+    now: datetime,
+) -> outbox.Queued:
+    """The signature is confirmed now, and its letters are in the outbox: both or neither."""
+    signature.state = SignatureState.CONFIRMED
+    signature.confirmed_at = now
+    signature.evidence = evidence
+    session.flush()
+    return outbox.enqueue_letters(session, signature, content_hashes, keys=keys, now=now)
+
+
+def lock_signature(session: Session, link: Token) -> Signature:
+    """The link's signature and the link itself as they are now, held against others until the transaction ends."""
+    signature = session.scalars(
+        select(Signature)
+        .where(Signature.id == link.signature_id)
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
+    ).one()
+    session.refresh(link)  # whoever held the lock before may have used it
+    return signature
+
+
+def letter_counts(session: Session, signature_id: int) -> outbox.Queued:
+    """How many of the signature's letters are held, and how many are on their way or further."""
+    rows = session.execute(
+        select(Delivery.state == State.HELD, func.count())
+        .where(Delivery.signature_id == signature_id, Delivery.mail_class == MailClass.LETTER)
+        .group_by(Delivery.state == State.HELD)
+    )
+    counts = {bool(is_held): n for is_held, n in rows}
+    return outbox.Queued(queued=counts.get(False, 0), held=counts.get(True, 0))
+
+
+def _letters_now(session: Session, campaign: Campaign, signature: Signature) -> list[Shown] | None:
+    """The letters as they would leave now; None when one can no longer be written at all."""
+    try:
+        return CampaignLetters.load(session, campaign).write(signer_fields(signature))
+    except BadTemplate:
+        log.warning("letter_cannot_be_written", campaign=campaign.id)
+        return None
+
+
+def _state(link: Token, signature: Signature, letters: list[Shown] | None, now: datetime) -> LinkState:
+    if signature.state is SignatureState.CONFIRMED:
+        return LinkState.CONFIRMED
+    if signature.state is not SignatureState.PENDING:
+        return LinkState.WITHDRAWN
+    if link.voided_at is not None:
+        return LinkState.CHANGED
+    if _is_over(link, now):
+        return LinkState.EXPIRED
+    if letters is None or not link.text_hash == signature.text_hash == text_hash(letters):
+        return LinkState.CHANGED
+    return LinkState.OPEN
+
+
+def _is_over(link: Token, now: datetime) -> bool:
+    return link.expires_at is not None and link.expires_at < now
+
+
+def _refuse_unless_open(state: LinkState, campaign: Campaign) -> None:
+    if state is LinkState.EXPIRED:
+        raise NotNow("This link has expired: it opens for seven days.", where=campaign.slug, advice=SIGN_AGAIN)
+    if state is LinkState.CHANGED:
+        raise TextChanged(where=campaign.slug, advice=SIGN_AGAIN)
+    if state is LinkState.WITHDRAWN:
+        raise NotNow("This signature was withdrawn.", where=campaign.slug, advice=SIGN_AGAIN)

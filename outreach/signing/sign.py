@@ -1,0 +1,218 @@
+"""Signing: one transaction writes the signature, its confirmation mail and the hash of the link in it.
+
+The answer is the same for a new signer, one who waits, one who confirmed long ago and one who must not be written
+to: whoever fills in the form with somebody else's address learns nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import cast
+
+import structlog
+from sqlalchemy import Table, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from outreach import outbox
+from outreach.domain.addresses import address_key
+from outreach.domain.deliveries import MailClass
+from outreach.errors import BadSignature, BadTemplate, NotFound, NotNow
+from outreach.keys import Keys
+from outreach.models import (
+    Campaign,
+    CampaignState,
+    Delivery,
+    LetterVersion,
+    Signature,
+    SignatureState,
+    Supporter,
+    new_ref,
+)
+from outreach.settings import Settings
+from outreach.suppression import is_suppressed
+
+from . import agreements, links
+from .forms import Signer, SignForm, check
+from .letters import CampaignLetters, text_hash
+
+log = structlog.get_logger()
+
+STANDING = (SignatureState.PENDING, SignatureState.CONFIRMED)
+_DAY = timedelta(hours=24)
+#: Whoever presses the button twice wants one mail.
+_BETWEEN_MAILS = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """The answer to every sign form that could be read. Nothing in it depends on who signed before."""
+
+    campaign_slug: str
+    campaign_title: str
+    address: str  #: as typed, for "we sent a link to …"
+
+
+def sign(session: Session, slug: str, form: SignForm, *, keys: Keys, settings: Settings, now: datetime) -> Signed:
+    """Take a signature, pending until its link is used.
+
+    BadSignature names every wrong field; NotFound and NotNow say that the campaign cannot be signed. A signer who
+    already waits gets the changed words taken over and a new link, as often as one address may be written to.
+    """
+    campaign = open_campaign(session, slug)
+    signer = check(form)
+    letters = CampaignLetters.load(session, campaign)
+    hash_ = _hash_of_letters(letters, signer)
+    answer = Signed(campaign.slug, campaign.title, form.email.strip())
+    key = address_key(signer.email)
+    if is_suppressed(session, keys.address_hash(key), scopes=("all", f"campaign:{campaign.id}")):
+        log.info("sign_form_set_aside", campaign=campaign.id)
+        return answer
+    supporter = find_or_make(session, signer.email, key, keys=keys, now=now)
+    signature = standing_signature(session, campaign.id, supporter.id)
+    if signature is not None and signature.state is SignatureState.CONFIRMED:
+        return answer
+    has_room = _confirmations_today(session, supporter.id, now) < settings.confirmations_per_day
+    if signature is None:
+        signature = _new(session, campaign, supporter, signer, hash_, now)
+        mark_signed(session, letters.version_ids, now=now)
+    elif not _changed(signature, signer, hash_) and _just_written_to(session, signature, now):
+        return answer
+    elif not has_room:
+        # The last link that was mailed stays open for the words it was mailed with. Taking other words now would
+        # leave the signer with a dead link and no mail to replace it.
+        return answer
+    if has_room and not _ask(session, signature, now=now):
+        return answer
+    _take(signature, signer, hash_)
+    sentences = agreements.asked(letters, organisation=settings.organisation, language=signer.language)
+    agreements.keep(session, signature, signer, sentences, now=now)
+    links.issue_confirm(session, signature, keys=keys, now=now)
+    session.flush()
+    log.info("signed", campaign=campaign.id, signature=signature.id, asked=has_room)
+    return answer
+
+
+def open_campaign(session: Session, slug: str) -> Campaign:
+    """The published campaign of that name; NotFound for a draft, NotNow once it is closed."""
+    campaign = session.scalar(select(Campaign).where(Campaign.slug == slug))
+    if campaign is None or campaign.state is CampaignState.DRAFT:
+        raise NotFound("There is no such campaign.", where=slug)
+    if campaign.state is CampaignState.CLOSED:
+        raise NotNow("This campaign has closed; it takes no more signatures.", where=slug)
+    return campaign
+
+
+def find_or_make(session: Session, address: str, key: str, *, keys: Keys, now: datetime) -> Supporter:
+    """The one supporter of that address key, locked until the transaction ends.
+
+    Two forms with one address that come at the same moment go one after the other from here on: so the caps hold,
+    and one signature stands. The lock is one that rows pointing at the supporter do not wait for.
+    """
+    mine = select(Supporter).where(Supporter.address_key == key).with_for_update(key_share=True)
+    if found := session.scalar(mine):
+        return found
+    insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
+    session.execute(
+        insert(cast("Table", Supporter.__table__))
+        .values(ref=new_ref(), address=address, address_key=key, address_hash=keys.address_hash(key), created_at=now)
+        .on_conflict_do_nothing()
+    )
+    return session.scalars(mine).one()
+
+
+def standing_signature(session: Session, campaign_id: int, supporter_id: int) -> Signature | None:
+    """The supporter's pending or confirmed signature there, locked; at most one can be."""
+    return session.scalar(
+        select(Signature)
+        .where(
+            Signature.campaign_id == campaign_id,
+            Signature.supporter_id == supporter_id,
+            Signature.state.in_(STANDING),
+        )
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
+    )
+
+
+def mark_signed(session: Session, version_ids: frozenset[int], *, now: datetime) -> None:
+    """From the first signature on, these versions never change."""
+    session.execute(
+        update(LetterVersion)
+        .where(LetterVersion.id.in_(version_ids), LetterVersion.signed_at.is_(None))
+        .values(signed_at=now)
+    )
+
+
+def _hash_of_letters(letters: CampaignLetters, signer: Signer) -> str:
+    try:
+        return text_hash(letters.write(signer.fields))
+    except BadTemplate:
+        if not signer.own_words:
+            raise
+        raise BadSignature(
+            {"own_words": "With these words the letter becomes too long. Please shorten them."}
+        ) from None
+
+
+def _new(
+    session: Session, campaign: Campaign, supporter: Supporter, signer: Signer, hash_: str, now: datetime
+) -> Signature:
+    signature = Signature(
+        ref=new_ref(),
+        campaign_id=campaign.id,
+        supporter_id=supporter.id,
+        state=SignatureState.PENDING,
+        name=signer.name,
+        source=signer.source,
+        text_hash=hash_,
+        created_at=now,
+    )
+    session.add(signature)
+    session.flush()
+    return signature
+
+
+def _take(signature: Signature, signer: Signer, hash_: str) -> None:
+    signature.name, signature.city, signature.postal_code = signer.name, signer.city, signer.postal_code
+    signature.own_words, signature.language = signer.own_words, signer.language
+    signature.text_hash = hash_
+
+
+def _changed(signature: Signature, signer: Signer, hash_: str) -> bool:
+    return (
+        signature.text_hash,
+        signature.name,
+        signature.city,
+        signature.postal_code,
+        signature.own_words,
+        signature.language,
+    ) != (hash_, signer.name, signer.city, signer.postal_code, signer.own_words, signer.language)
+
+
+def _ask(session: Session, signature: Signature, *, now: datetime) -> bool:
+    """Queue a confirmation mail. False when the signature has had all it may have."""
+    queued = outbox.enqueue_notice(session, signature, links.CONFIRM, mail_class=MailClass.CONFIRMATION, now=now)
+    return queued is not None
+
+
+def _confirmations_today(session: Session, supporter_id: int, now: datetime) -> int:
+    """Confirmation mails of the last 24 hours to one supporter, over all campaigns."""
+    # By way of the signatures: they have an index on the supporter, deliveries one on the signature.
+    mine = select(Signature.id).where(Signature.supporter_id == supporter_id)
+    asked = select(func.count()).where(
+        Delivery.signature_id.in_(mine),
+        Delivery.mail_class == MailClass.CONFIRMATION,
+        Delivery.created_at > now - _DAY,
+    )
+    return session.scalar(asked) or 0
+
+
+def _just_written_to(session: Session, signature: Signature, now: datetime) -> bool:
+    last = session.scalar(
+        select(func.max(Delivery.created_at)).where(
+            Delivery.signature_id == signature.id, Delivery.mail_class == MailClass.CONFIRMATION
+        )
+    )
+    return last is not None and last > now - _BETWEEN_MAILS
