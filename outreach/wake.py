@@ -5,7 +5,9 @@ This is the only module of the engine that knows Celery. It sends task *names*: 
 
 from __future__ import annotations
 
+import time
 from functools import lru_cache
+from typing import Any
 
 import structlog
 from celery import Celery
@@ -20,8 +22,8 @@ QUEUE_OF = {
     "outreach.send": {stream: str(stream) for stream in Stream},
 }
 
-#: Publishing must never hold up a signer: give up at once when Redis is away. The sweep finds the rows.
-TRANSPORT_OPTIONS = {
+#: The same in every process that speaks to the broker; a difference in prefix or acknowledgement loses messages.
+TRANSPORT_OPTIONS: dict[str, Any] = {
     "ack_emulation": False,  # messages are hints: no unacked bookkeeping, four times the throughput
     "global_keyprefix": "outreach:",
     "socket_timeout": 10,
@@ -30,14 +32,25 @@ TRANSPORT_OPTIONS = {
     "health_check_interval": 25,
 }
 
+#: After a ring that Redis did not take, the bell is left alone this long: a Redis that hangs would otherwise hold up
+#: every signer for the length of a time-out. The sweep rings for what came in meanwhile.
+_PAUSE = 5.0
+_away_until: dict[str, float] = {}
+
 
 @lru_cache(maxsize=4)
 def _producer(broker_url: str) -> Celery:
     app = Celery("outreach-doorbell", broker=broker_url, set_as_current=False)
+    # Without `max_retries` kombu would try for six seconds before it says that nobody is there.
     app.conf.update(
         task_ignore_result=True,
         task_serializer="json",
-        broker_transport_options={**TRANSPORT_OPTIONS, "socket_connect_timeout": 1, "socket_timeout": 2},
+        broker_transport_options={
+            **TRANSPORT_OPTIONS,
+            "socket_connect_timeout": 1,
+            "socket_timeout": 1,
+            "max_retries": 0,
+        },
         broker_connection_retry=False,
         broker_connection_max_retries=0,
     )
@@ -46,12 +59,15 @@ def _producer(broker_url: str) -> Celery:
 
 def wake(broker_url: str, *streams: Stream) -> bool:
     """Ring for each stream. False when Redis did not take it; nothing is lost by that."""
+    if time.monotonic() < _away_until.get(broker_url, 0.0):
+        return False
     try:
         for stream in streams:
             _producer(broker_url).send_task(
                 "outreach.send", args=(str(stream),), queue=QUEUE_OF["outreach.send"][stream], retry=False, expires=60
             )
     except (OperationalError, OSError) as error:
+        _away_until[broker_url] = time.monotonic() + _PAUSE
         log.warning("doorbell_unheard", streams=[str(s) for s in streams], error=type(error).__name__)
         return False
     return True

@@ -1,0 +1,25 @@
+"""When what is rung. Every entry may be rung twice or not at all: two beats are as good as one.
+
+sweep    finds due deliveries whose doorbell was lost, and lanes that have opened again
+rescue   frees what dead workers held; a mail that was just being handed over is in doubt
+prune    forgets processes that are long gone
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+#: A ring that nobody heard by then is of no use: the next one is on its way.
+_SWEEP_EVERY, _RESCUE_EVERY, _PRUNE_EVERY = 5.0, 15.0, 3600.0
+
+
+def _ring(task: str, every: float, queue: str) -> dict[str, Any]:
+    return {"task": task, "schedule": every, "options": {"queue": queue, "expires": every, "retry": False}}
+
+
+TIMETABLE: dict[str, dict[str, Any]] = {
+    # The sweep takes milliseconds and somebody may be waiting for what it finds: it never queues behind bulk.
+    "sweep": _ring("outreach.sweep", _SWEEP_EVERY, "act"),
+    "rescue": _ring("outreach.rescue", _RESCUE_EVERY, "chores"),
+    "prune": _ring("outreach.prune", _PRUNE_EVERY, "chores"),
+}
