@@ -101,7 +101,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Session]:
         """A transaction that sees one moment and cannot write."""
-        with _reachable(), Session(self._reading) as session, session.begin():
+        with _reachable(), Session(self._reading, expire_on_commit=False) as session, session.begin():
             yield session
 
     def now(self) -> datetime:

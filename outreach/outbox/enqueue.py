@@ -134,7 +134,7 @@ def _versions(session: Session, campaign_id: int) -> dict[int, int]:
     rows = session.execute(
         select(Addressing.target_id, Addressing.version_id).where(Addressing.campaign_id == campaign_id)
     )
-    return dict(row.tuple() for row in rows)
+    return dict(rows.all())
 
 
 def enqueue_notice(

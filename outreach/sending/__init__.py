@@ -1,0 +1,12 @@
+"""Claim, merge, hand over, settle: one short loop, in batches.
+
+parcels.py   what a claimed delivery needs to become a mail, loaded for a whole batch at once
+hands.py     the threads and kept-open connections that hand mails over
+rounds.py    one claim, worked off in rounds; the loop itself
+"""
+
+from .hands import Hands
+from .parcels import Desk
+from .rounds import send_due
+
+__all__ = ["Desk", "Hands", "send_due"]

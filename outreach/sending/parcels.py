@@ -1,0 +1,239 @@
+"""Parcels: claimed deliveries with everything needed to write them, loaded for a whole batch in a few queries.
+
+A parcel writes its own mail. What it writes must be, word for word, what its signer confirmed: a letter whose hash
+differs from the one kept at confirmation is not sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from outreach.domain.deliveries import MailClass
+from outreach.domain.letters import CampaignFields, SignerFields, TargetFields, first_name
+from outreach.domain.messages import Mailbox, Message, letter_hash
+from outreach.errors import BadTemplate
+from outreach.keys import Keys
+from outreach.merge import Envelope, LetterForm, NoticeFields, compose_letter, compose_notice
+from outreach.models import (
+    Addressing,
+    Campaign,
+    Contact,
+    Delivery,
+    LetterVersion,
+    Organisation,
+    Signature,
+    Sponsorship,
+    Supporter,
+    Target,
+    Token,
+)
+from outreach.settings import Settings
+from outreach.signing import confirm_url, receipt_url
+
+
+class CannotWrite(Exception):
+    """This delivery cannot be made into a mail; the reason is for staff."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """One claimed delivery. `write(now)` makes its mail, or raises CannotWrite."""
+
+    delivery_id: int
+    maybe_sent: bool
+    write: Callable[[datetime], Message]
+
+
+@dataclass(frozen=True)
+class _CampaignWords:
+    """What every letter of a campaign shares."""
+
+    slug: str
+    fields: CampaignFields
+    envelope: Envelope
+
+
+class Desk:
+    """Where parcels are made up. Kept for the life of a worker process: letter versions never change, so their
+    compiled forms are kept; everything else is read anew for each batch."""
+
+    #: Versions kept compiled at once; more live campaigns than this merely compile again.
+    _KEPT = 256
+
+    def __init__(self, settings: Settings, keys: Keys) -> None:
+        self._settings = settings
+        self._keys = keys
+        self._forms: dict[int, LetterForm | BadTemplate] = {}
+
+    def make_up(self, session: Session, ids: Sequence[int]) -> list[Parcel]:
+        """The parcels of these deliveries, in the order of `ids`."""
+        campaigns = self._campaign_words(session, ids)
+        letters = session.execute(_LETTERS.where(Delivery.id.in_(ids))).all()
+        notices = session.execute(_NOTICES.where(Delivery.id.in_(ids))).all()
+        self._compile(session, {row.version_id for row in letters})
+        targets = _target_labels(session, {row.campaign_id for row in notices})
+        made = {row.id: self._letter(row, campaigns[row.campaign_id]) for row in letters}
+        made |= {row.id: self._notice(row, campaigns[row.campaign_id], targets[row.campaign_id]) for row in notices}
+        return [made[id_] for id_ in ids if id_ in made]
+
+    def _letter(self, row: Any, campaign: _CampaignWords) -> Parcel:
+        def write(now: datetime) -> Message:
+            form = self._forms[row.version_id]
+            if isinstance(form, BadTemplate):
+                raise CannotWrite(f"template: {form.message}")
+            try:
+                letter = form.write(
+                    SignerFields(row.name, first_name(row.name), row.city, row.postal_code, row.own_words),
+                    TargetFields(row.salutation, row.target_name, row.office),
+                    campaign.fields,
+                )
+            except BadTemplate as error:
+                raise CannotWrite(f"template: {error.message}") from error
+            if letter_hash(letter.subject, letter.text) != row.content_hash:
+                raise CannotWrite("the letter is no longer the one its signer confirmed")
+            return compose_letter(
+                letter,
+                campaign.envelope,
+                ref=row.ref,
+                attempt=row.attempts + 1,
+                to=Mailbox(_addressee(row.office, row.target_name), row.address),
+                signer_name=row.name,
+                signer_city=row.city,
+                confirmed_on=(row.confirmed_at or row.created_at).date(),
+                alias=self._keys.alias(row.ref),
+                now=now,
+            )
+
+        return Parcel(row.id, row.maybe_sent, write)
+
+    def _notice(self, row: Any, campaign: _CampaignWords, targets: tuple[str, ...]) -> Parcel:
+        def write(now: datetime) -> Message:
+            is_confirmation = row.mail_class is MailClass.CONFIRMATION
+            link = (confirm_url if is_confirmation else receipt_url)(self._settings, self._keys, row.Signature)
+            fields = NoticeFields(
+                signer_name=row.Signature.name,
+                campaign_title=campaign.fields.title,
+                targets=targets,
+                link=link,
+                expires_on=row.expires_at.astimezone(UTC).date() if is_confirmation and row.expires_at else None,
+            )
+            return compose_notice(
+                row.purpose,
+                fields,
+                settings=self._settings,
+                ref=row.ref,
+                attempt=row.attempts + 1,
+                to=Mailbox(row.Signature.name, row.address),
+                campaign=campaign.slug,
+                now=now,
+                language=row.Signature.language,
+            )
+
+        return Parcel(row.id, row.maybe_sent, write)
+
+    def _compile(self, session: Session, version_ids: Iterable[int]) -> None:
+        missing = [id_ for id_ in version_ids if id_ not in self._forms]
+        if not missing:
+            return
+        if len(self._forms) + len(missing) > self._KEPT:
+            self._forms.clear()
+            missing = list(version_ids)
+        for version in session.scalars(select(LetterVersion).where(LetterVersion.id.in_(missing))):
+            try:
+                self._forms[version.id] = LetterForm(version.subject, version.header, version.body, version.footer)
+            except BadTemplate as error:
+                self._forms[version.id] = error  # its letters end as dead, with this sentence; the others go on
+
+    def _campaign_words(self, session: Session, ids: Sequence[int]) -> Mapping[int, _CampaignWords]:
+        campaigns = session.scalars(
+            select(Campaign).where(Campaign.id.in_(select(Delivery.campaign_id).where(Delivery.id.in_(ids)).distinct()))
+        ).all()
+        leads = dict(
+            session.execute(
+                select(Sponsorship.campaign_id, Organisation.name)
+                .join(Organisation)
+                .where(Sponsorship.role == "lead", Sponsorship.campaign_id.in_([c.id for c in campaigns]))
+            ).all()
+        )
+        return {campaign.id: self._words(campaign, leads.get(campaign.id, "")) for campaign in campaigns}
+
+    def _words(self, campaign: Campaign, lead: str) -> _CampaignWords:
+        organisation = lead or self._settings.organisation
+        fields = CampaignFields(campaign.title, tuple(d.text for d in campaign.demands), organisation)
+        envelope = Envelope.of(
+            self._settings, campaign=campaign.slug, organisation=organisation, language=campaign.language
+        )
+        return _CampaignWords(campaign.slug, fields, envelope)
+
+
+_LETTERS = (
+    select(
+        Delivery.id,
+        Delivery.ref,
+        Delivery.attempts,
+        Delivery.maybe_sent,
+        Delivery.campaign_id,
+        Delivery.version_id,
+        Delivery.content_hash,
+        Signature.name,
+        Signature.city,
+        Signature.postal_code,
+        Signature.own_words,
+        Signature.confirmed_at,
+        Signature.created_at,
+        Target.name.label("target_name"),
+        Target.office,
+        Target.salutation,
+        Contact.value.label("address"),
+    )
+    .join(Signature, Signature.id == Delivery.signature_id)
+    .join(Target, Target.id == Delivery.target_id)
+    .join(Contact, Contact.id == Delivery.contact_id)
+    .where(Delivery.mail_class == MailClass.LETTER)
+)
+
+_NOTICES = (
+    select(
+        Delivery.id,
+        Delivery.ref,
+        Delivery.attempts,
+        Delivery.maybe_sent,
+        Delivery.campaign_id,
+        Delivery.purpose,
+        Delivery.mail_class,
+        Signature,
+        Supporter.address,
+        select(Token.expires_at)
+        .where(Token.signature_id == Signature.id, Token.purpose == "confirm", Token.text_hash == Signature.text_hash)
+        .order_by(Token.created_at.desc())
+        .limit(1)
+        .scalar_subquery()
+        .label("expires_at"),
+    )
+    .join(Signature, Signature.id == Delivery.signature_id)
+    .join(Supporter, Supporter.id == Delivery.supporter_id)
+    .where(Delivery.mail_class.in_([MailClass.CONFIRMATION, MailClass.NOTICE]))
+)
+
+
+def _addressee(office: str, name: str) -> str:
+    return f"{office} {name}".strip()
+
+
+def _target_labels(session: Session, campaign_ids: Iterable[int]) -> Mapping[int, tuple[str, ...]]:
+    labels: dict[int, tuple[str, ...]] = dict.fromkeys(campaign_ids, ())
+    rows = session.execute(
+        select(Addressing.campaign_id, Target.office, Target.name)
+        .join(Target, Target.id == Addressing.target_id)
+        .where(Addressing.campaign_id.in_(list(labels)))
+        .order_by(Addressing.position, Addressing.id)
+    )
+    for campaign_id, office, name in rows:
+        labels[campaign_id] += (_addressee(office, name),)
+    return labels
