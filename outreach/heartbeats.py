@@ -88,20 +88,21 @@ class Pulse:
         self._thread.join(5)
 
     def _run(self) -> None:
-        quiet = False
-        while True:
-            if self._steady():
-                try:
-                    now = self._db.now()
-                    with self._db.begin() as session:
-                        beat(session, self._name, kind=self._kind, in_flight=self._in_flight(), now=now)
-                    quiet = False
-                except Exception as error:  # whatever it is, the next beat may get through
-                    if not quiet:
-                        log.warning("heartbeat_missed", process=self._name, error=type(error).__name__)
-                    quiet = True
-            if self._over.wait(self._every.total_seconds()):
-                return
+        missed = False
+        while not self._over.is_set():
+            if not self._steady():
+                self._over.wait(0.25)  # it may only just be starting
+                continue
+            try:
+                now = self._db.now()
+                with self._db.begin() as session:
+                    beat(session, self._name, kind=self._kind, in_flight=self._in_flight(), now=now)
+                missed = False
+            except Exception as error:  # whatever it is, the next beat may get through
+                if not missed:
+                    log.warning("heartbeat_missed", process=self._name, error=type(error).__name__)
+                missed = True
+            self._over.wait(self._every.total_seconds())
 
 
 def main(kind: str) -> int:

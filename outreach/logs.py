@@ -15,7 +15,10 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 #: Libraries whose ordinary lines show addresses, headers or nothing worth keeping.
-QUIET = ("python_http_client", "urllib3", "httpx", "httpcore", "kombu", "amqp", "alembic.runtime", "asyncio")
+QUIET = (
+    *("python_http_client", "urllib3", "httpx", "httpcore", "kombu", "amqp", "asyncio", "alembic.runtime"),
+    *("celery.worker.strategy", "celery.app.trace", "celery.beat"),  # a line or two for every ring
+)
 
 _NETS = (
     (re.compile(r"SG\.[\w-]{6,}(\.[\w-]+)?"), "SG.[key]"),

@@ -15,18 +15,18 @@ import sys
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
-from typing import Any
+from typing import Any, NoReturn
 
 from celery import Celery, signals
-from kombu import Queue
+from kombu.entity import Exchange, Queue
 
 from outreach import embedded, heartbeats, logs, migrating, tether, wake
 from outreach.errors import OutreachError
 from outreach.keys import Keys
 from outreach.models import Database
+from outreach.sending import Desk, Hands
 from outreach.settings import Settings
 from outreach.transports import make_transport
-from outreach.transports.base import Transport
 from workers import alive
 from workers.timetable import TIMETABLE
 
@@ -41,7 +41,7 @@ def _configuration() -> dict[str, Any]:
         "broker_transport_options": wake.TRANSPORT_OPTIONS,
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
-        "task_queues": [Queue(name) for name in QUEUES],
+        "task_queues": [Queue(name, Exchange(name), routing_key=name) for name in QUEUES],  # type: ignore[no-untyped-call]
         "task_default_queue": "chores",
         "task_create_missing_queues": False,  # a wrong name after -Q stops the worker instead of idling it
         "task_serializer": "json",
@@ -76,7 +76,7 @@ def read_settings() -> Settings:
         _give_up(error, 2)
 
 
-def _give_up(error: OutreachError, code: int) -> Any:
+def _give_up(error: OutreachError, code: int) -> NoReturn:
     sys.stderr.write(f"outreach: {error}\n")
     raise SystemExit(code)
 
@@ -92,9 +92,8 @@ class Joined:
 
     settings: Settings
     db: Database
-    transport: Transport
-    keys: Keys
-    name: str  #: "host:pid", as claims and attempts are signed
+    hands: Hands
+    desk: Desk
 
 
 _joined: dict[int, Joined] = {}
@@ -111,9 +110,8 @@ def joined() -> Joined:
         _joined[pid] = Joined(
             settings,
             Database(settings.database),
-            make_transport(settings),
-            Keys(settings.secret_key),
-            f"{os.uname().nodename}:{pid}",
+            Hands(make_transport(settings), width=settings.handovers),
+            Desk(settings, Keys(settings.secret_key)),
         )
     return _joined[pid]
 
@@ -149,7 +147,7 @@ def _end_pool_process(**_: Any) -> None:
     if pulse := _pulse.pop(os.getpid(), None):
         pulse.stop()
     if here := _joined.pop(os.getpid(), None):
-        here.transport.close()
+        here.hands.close()
         here.db.close()
 
 

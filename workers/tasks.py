@@ -21,18 +21,11 @@ LONG_GONE = timedelta(days=1)
 
 @app.task(name="outreach.send")  # type: ignore[untyped-decorator]
 def send(stream: str) -> None:
-    """Hand over what is due in a stream; ring again if there was something, as there may be more."""
+    """Hand over what is due in a stream; ring again if something left, as there may be more."""
     here = joined()
     with alive.busy:
-        handed_over = sending.send_due(
-            here.db,
-            here.transport,
-            stream=Stream(stream),
-            settings=here.settings,
-            keys=here.keys,
-            worker=here.name,
-        )
-    if handed_over and alive.goes_on():
+        accepted = sending.send_due(here.db, here.hands, here.desk, stream=Stream(stream), settings=here.settings)
+    if accepted > 0 and alive.goes_on():
         wake(broker_url(here.settings), Stream(stream))
 
 

@@ -80,7 +80,7 @@ def _base_url(settings: Settings) -> Finding:
 
 
 def reaches_the_world(settings: Settings) -> bool:
-    """Whether the provider is somewhere else. One on this machine may be a rehearsal: what is wrong is then a warning."""
+    """Whether the provider is elsewhere. With one on this machine, a rehearsal maybe, faults are only warnings."""
     if settings.transport == "mailbox":
         return False
     url = settings.smtp_url if settings.transport == "smtp" else settings.sendgrid_host
