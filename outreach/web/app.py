@@ -22,8 +22,10 @@ from outreach.keys import Keys
 from outreach.models import Database
 from outreach.settings import Settings
 from outreach.web import errors
+from outreach.web.campaign_pages import Counts
 from outreach.web.guards import Guard
 from outreach.web.pages import STATIC, environment
+from outreach.web.rates import Rates
 
 #: How the server must be run. An open stream must not keep it from stopping.
 SERVER: dict[str, Any] = {
@@ -33,7 +35,7 @@ SERVER: dict[str, Any] = {
     "timeout_graceful_shutdown": 3,
 }
 
-ROOMS = ("public", "health", "events", "dev_mail", "sign_in", "console", "staff")
+ROOMS = ("public", "links", "health", "events", "dev_mail", "sign_in", "console", "staff")
 
 
 def utc_now() -> datetime:
@@ -53,7 +55,9 @@ def create_app(settings: Settings, db: Database | None = None, *, now: Callable[
     app.state.settings = settings
     app.state.db = db or Database(settings.database, pool_size=10)
     app.state.keys = Keys(settings.secret_key)
+    app.state.rates = Rates(settings, app.state.keys)
     app.state.pages = environment(settings)
+    app.state.counts = Counts()
     app.state.now = now
     app.add_middleware(Guard, settings=settings)
     errors.install(app)

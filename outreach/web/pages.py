@@ -14,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.background import BackgroundTask
 from starlette.responses import HTMLResponse, Response
 
+from outreach.domain.words import WIDTH
 from outreach.keys import Keys
 from outreach.models import Database
 from outreach.paths import folder
@@ -57,7 +58,9 @@ def environment(settings: Settings) -> Environment:
         test_mode=settings.transport == "mailbox",
         static=static,
     )
-    env.filters.update(number=number, paragraphs=paragraphs, moment=moment, day=day, iso=iso, plural=plural)
+    env.filters.update(
+        number=number, paragraphs=paragraphs, reflow=reflow, moment=moment, day=day, iso=iso, plural=plural
+    )
     return env
 
 
@@ -96,6 +99,24 @@ def paragraphs(text: str) -> list[list[str]]:
     """A text as paragraphs of lines: blank lines part paragraphs."""
     parts = (part.strip("\n").split("\n") for part in text.replace("\r\n", "\n").split("\n\n"))
     return [[line for line in lines if line.strip()] for lines in parts if any(line.strip() for line in lines)]
+
+
+def reflow(text: str) -> str:
+    """A text that was wrapped for mail, with its paragraphs whole again: a phone breaks lines where *it* needs to.
+
+    A line was wrapped when the next one's first word would not have fitted.
+    """
+    lines: list[str] = []
+    room = WIDTH + 1
+    for line in text.split("\n"):
+        words = line.split(" ")
+        first = next((word for word in words if word), "")
+        if lines and lines[-1] and first and room < len(first) + 1:
+            lines[-1] += " " + line.lstrip(" ")
+        else:
+            lines.append(line)
+        room = WIDTH - len(line)
+    return "\n".join(lines)
 
 
 def moment(at: datetime) -> str:

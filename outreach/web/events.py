@@ -1,0 +1,49 @@
+"""Where providers report. Nothing is believed before its signature is verified, over the bytes as they came."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+import structlog
+from fastapi import APIRouter, Depends, Request
+from starlette.responses import PlainTextResponse, Response
+
+from outreach import feedback
+from outreach.errors import BadInput
+from outreach.models import Database
+from outreach.settings import Settings
+from outreach.web.pages import db_of, now_of, settings_of
+from outreach.webhooks import sendgrid
+
+log = structlog.get_logger()
+router = APIRouter(include_in_schema=False)
+
+
+async def raw_body(request: Request) -> bytes:
+    """The body, byte for byte."""
+    return await request.body()
+
+
+@router.post("/hooks/sendgrid/events")
+def sendgrid_events(
+    request: Request,
+    body: Annotated[bytes, Depends(raw_body)],
+    db: Annotated[Database, Depends(db_of)],
+    settings: Annotated[Settings, Depends(settings_of)],
+    now: Annotated[datetime, Depends(now_of)],
+) -> Response:
+    """200 once everything readable is in the books; 403 for what SendGrid did not sign; 503 makes it come again."""
+    signature = request.headers.get("x-twilio-email-event-webhook-signature")
+    timestamp = request.headers.get("x-twilio-email-event-webhook-timestamp")
+    if not sendgrid.verify(body, signature, timestamp, settings.sendgrid_event_keys, now=now):
+        return PlainTextResponse("not signed by the provider\n", 403)
+    try:
+        reports = sendgrid.parse(body)
+    except (BadInput, ValueError):
+        # Signed, so it came from the provider; the same bytes will not read better the next time.
+        log.warning("events_unreadable", size=len(body))
+        return PlainTextResponse("ok\n")
+    with db.begin() as session:
+        feedback.apply(session, reports, env=settings.env, now=now)
+    return PlainTextResponse("ok\n")

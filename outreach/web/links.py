@@ -1,0 +1,124 @@
+"""The pages behind the links we mail: confirm a letter, follow it, withdraw it, stop the news.
+
+Opening a link changes nothing: mail scanners open every link there is. A button does it, and the unguessable token
+in the address is the right to press it. A token that nobody was given answers like any address that does not exist,
+and a network that guesses is soon made to wait.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from starlette.exceptions import HTTPException
+from starlette.responses import RedirectResponse, Response
+
+from outreach import signing, suppression
+from outreach.domain.deliveries import Stream
+from outreach.errors import NotFound, NotNow
+from outreach.keys import Keys, hash_of
+from outreach.models import Database, Supporter, Token
+from outreach.web.bell import bell
+from outreach.web.pages import db_of, keys_of, now_of, page
+from outreach.web.rates import Rates, rates_of
+
+router = APIRouter(include_in_schema=False)
+
+#: Links that lead nowhere, per minute and network, before we stop looking them up.
+GUESSES_PER_MINUTE = 60
+
+#: The status of the page that shows a confirmation in a state; a link that is over is 410, not an error of the reader.
+_STATUS = {"open": 200, "confirmed": 200, "changed": 409, "expired": 410, "withdrawn": 410}
+
+Db = Annotated[Database, Depends(db_of)]
+HeldKeys = Annotated[Keys, Depends(keys_of)]
+Now = Annotated[datetime, Depends(now_of)]
+
+
+def unguessed(request: Request, rates: Annotated[Rates, Depends(rates_of)]) -> Iterator[None]:
+    """A dependency: 429 for a network that has tried too many links that lead nowhere."""
+    if rates.look(request, "guess", per_minute=GUESSES_PER_MINUTE):
+        raise HTTPException(429)
+    try:
+        yield
+    except NotFound:
+        rates.take(request, "guess", per_minute=GUESSES_PER_MINUTE)
+        raise
+
+
+Guarded = Depends(unguessed)
+
+
+@router.get("/confirm/{token}", dependencies=[Guarded])
+def look(request: Request, token: str, db: Db, keys: HeldKeys, now: Now) -> Response:
+    """The letters, word for word as they would leave, and the one button."""
+    with db.read() as session:
+        pending = signing.look(session, token, keys=keys, now=now)
+    return page(request, "public/confirm.html", status=_STATUS[pending.state], pending=pending, token=token)
+
+
+@router.post("/confirm/{token}", dependencies=[Guarded])
+def confirm(request: Request, token: str, db: Db, keys: HeldKeys, now: Now) -> Response:
+    """Confirm exactly the letters that were shown. A second press leads to the same page."""
+    try:
+        with db.begin() as session:
+            confirmed = signing.confirm(session, token, keys=keys, now=now)
+    except NotNow:  # expired, changed or withdrawn: the page knows which, and what to do next
+        return look(request, token, db, keys, now)
+    return RedirectResponse(f"/letter/{confirmed.receipt_token}", 303, background=bell(request, Stream.LETTERS))
+
+
+@router.get("/letter/{token}", dependencies=[Guarded])
+def receipt(request: Request, token: str, db: Db, keys: HeldKeys, now: Now) -> Response:
+    """What became of the letters."""
+    with db.read() as session:
+        found = signing.receipt(session, token, keys=keys, now=now)
+    return page(request, "public/letter.html", receipt=found, token=token)
+
+
+@router.get("/letter/{token}/withdraw", dependencies=[Guarded])
+def ask_withdraw(request: Request, token: str, db: Db, keys: HeldKeys, now: Now) -> Response:
+    with db.read() as session:
+        found = signing.receipt(session, token, keys=keys, now=now)
+    if not found.can_withdraw:
+        return RedirectResponse(f"/letter/{token}", 303)
+    return page(request, "public/withdraw.html", receipt=found, token=token)
+
+
+@router.post("/letter/{token}/withdraw", dependencies=[Guarded])
+def withdraw(request: Request, token: str, db: Db, keys: HeldKeys, now: Now) -> Response:
+    with db.begin() as session:
+        signing.withdraw(session, token, keys=keys, now=now)
+    return RedirectResponse(f"/letter/{token}", 303)
+
+
+@router.get("/u/{token}", dependencies=[Guarded])
+def ask_unsubscribe(request: Request, token: str, db: Db) -> Response:
+    with db.read() as session:
+        _reader_of(session, token)
+    return page(request, "public/unsubscribe.html", token=token, is_done=False)
+
+
+@router.post("/u/{token}", dependencies=[Guarded])
+def unsubscribe(request: Request, token: str, db: Db, now: Now) -> Response:
+    """One click (RFC 8058): no cookie, no redirect, and whatever stands in the body is not looked at."""
+    with db.begin() as session:
+        reader = _reader_of(session, token)
+        suppression.suppress(session, reader.address_hash, scope="news", reason="unsubscribed", now=now)
+    return page(request, "public/unsubscribe.html", token=token, is_done=True)
+
+
+def _reader_of(session: Session, token: str) -> Supporter:
+    """Whose link it is. It never expires: no must stay possible."""
+    found = session.scalar(
+        select(Supporter)
+        .join(Token, Token.supporter_id == Supporter.id)
+        .where(Token.hash == hash_of(token), Token.purpose == "unsubscribe", Token.voided_at.is_(None))
+    )
+    if found is None:
+        raise NotFound
+    return found

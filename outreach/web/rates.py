@@ -1,0 +1,102 @@
+"""How often one network may do something: a sliding window per purpose, in Redis when there is one for all.
+
+When Redis is away the count goes on in this process alone: a form that mails strangers is never left open, and a
+signer is never turned away because a server of ours is ill.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+import time
+
+import structlog
+from fastapi import Request
+from limits import RateLimitItemPerMinute
+from limits.errors import StorageError
+from limits.storage import MemoryStorage, Storage, storage_from_string
+from limits.strategies import SlidingWindowCounterRateLimiter
+
+from outreach.keys import Keys
+from outreach.settings import Settings
+
+log = structlog.get_logger()
+
+#: After Redis did not answer, do not ask it again for this long: its timeout would be every signer's wait.
+_SECONDS_APART = 15.0
+
+
+class Rates:
+    """Counts tries per purpose and network. One per application; its threads share it."""
+
+    def __init__(self, settings: Settings, keys: Keys) -> None:
+        self._hops = settings.trusted_hops
+        self._salt = keys.sub_key("network")
+        self._here = SlidingWindowCounterRateLimiter(MemoryStorage())
+        self._shared = SlidingWindowCounterRateLimiter(_redis(settings.redis_url)) if settings.redis_url else None
+        self._back_at = 0.0
+
+    def take(self, request: Request, purpose: str, *, per_minute: int, subject: str = "") -> int:
+        """Count one try. 0 when it is within the limit, else the seconds to wait.
+
+        It is counted for the network the request came from, or for `subject` (an account) wherever it came from.
+        """
+        return self._ask(request, purpose, per_minute, counting=True, subject=subject)
+
+    def look(self, request: Request, purpose: str, *, per_minute: int) -> int:
+        """As `take`, without counting."""
+        return self._ask(request, purpose, per_minute, counting=False)
+
+    def _ask(self, request: Request, purpose: str, per_minute: int, *, counting: bool, subject: str = "") -> int:
+        item, key = RateLimitItemPerMinute(per_minute), self._key(request, purpose, subject)
+        if self._shared is not None and time.monotonic() >= self._back_at:
+            try:
+                return _wait(self._shared, item, key, counting)
+            except StorageError as error:
+                self._back_at = time.monotonic() + _SECONDS_APART
+                log.warning("rates_counted_alone", error=type(error).__name__)
+        return _wait(self._here, item, key, counting)
+
+    def _key(self, request: Request, purpose: str, subject: str) -> str:
+        # A keyed hash, so that no list of our visitors' addresses lies in Redis.
+        subject = subject or network_of(request, self._hops)
+        return Keys(self._salt).sub_key(f"{purpose}/{subject}")[:32]
+
+
+def network_of(request: Request, trusted_hops: int) -> str:
+    """The network a request came from: its IPv4 address, or its /64.
+
+    `X-Forwarded-For` counts from the right, and only as many entries as there are proxies of ours: what stands
+    further left is what the client claims.
+    """
+    peer = request.client.host if request.client else "unknown"
+    if trusted_hops:
+        told = [part.strip() for part in ",".join(request.headers.getlist("x-forwarded-for")).split(",")]
+        peer = told[-trusted_hops] if len(told) >= trusted_hops else peer
+    try:
+        address = ipaddress.ip_address(peer.partition("%")[0])
+    except ValueError:
+        return peer[:64]
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped:
+            return str(address.ipv4_mapped)
+        return str(ipaddress.ip_network((address, 64), strict=False))
+    return str(address)
+
+
+def rates_of(request: Request) -> Rates:
+    """The application's counts; a dependency."""
+    return request.app.state.rates  # type: ignore[no-any-return]
+
+
+def _redis(url: str) -> Storage:
+    url = "redis+" + url if url.startswith("unix://") else url
+    # `retry=None` is redis-py's way of saying: ask once.
+    return storage_from_string(url, wrap_exceptions=True, socket_timeout=0.5, socket_connect_timeout=0.5, retry=None)  # type: ignore[arg-type,return-value]
+
+
+def _wait(limiter: SlidingWindowCounterRateLimiter, item: RateLimitItemPerMinute, key: str, counting: bool) -> int:
+    free = limiter.hit(item, key) if counting else limiter.test(item, key)
+    if free:
+        return 0
+    return max(1, math.ceil(limiter.get_window_stats(item, key).reset_time - time.time()))
