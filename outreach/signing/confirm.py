@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 
 import structlog
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from outreach import outbox
@@ -147,13 +147,11 @@ def lock_signature(session: Session, link: Token) -> Signature:
 
 def letter_counts(session: Session, signature_id: int) -> outbox.Queued:
     """How many of the signature's letters are held, and how many are on their way or further."""
-    rows = session.execute(
-        select(Delivery.state == State.HELD, func.count())
-        .where(Delivery.signature_id == signature_id, Delivery.mail_class == MailClass.LETTER)
-        .group_by(Delivery.state == State.HELD)
-    )
-    counts = {bool(is_held): n for is_held, n in rows}
-    return outbox.Queued(queued=counts.get(False, 0), held=counts.get(True, 0))
+    states = session.scalars(
+        select(Delivery.state).where(Delivery.signature_id == signature_id, Delivery.mail_class == MailClass.LETTER)
+    ).all()
+    held = sum(state is State.HELD for state in states)
+    return outbox.Queued(queued=len(states) - held, held=held)
 
 
 def _letters_now(session: Session, campaign: Campaign, signature: Signature) -> list[Shown] | None:
