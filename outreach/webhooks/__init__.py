@@ -1,0 +1,1 @@
+"""What providers tell us: bytes and headers in, events in our words out. No web framework, no database."""
