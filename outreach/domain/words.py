@@ -181,8 +181,8 @@ def _carried(line: str) -> list[str]:
     pieces = []
     while len(line) * 4 > _LONGEST_LINE and len(line.encode()) > _LONGEST_LINE:
         cut = len(line.encode()[:_LONGEST_LINE].decode(errors="ignore"))
-        while cut > 1 and unicodedata.category(line[cut])[0] == "M":
-            cut -= 1
+        marks = next((n for n in range(_MARKS_LIMIT + 1) if unicodedata.category(line[cut - n])[0] != "M"), 0)
+        cut -= marks
         pieces.append(line[:cut])
         line = line[cut:]
     return [*pieces, line]

@@ -51,10 +51,9 @@ _NAMES: dict[type[nodes.Node], str] = {
     nodes.Import: "“{% import %}”",
     nodes.Include: "“{% include %}”",
     nodes.Macro: "“{% macro %}”",
-    nodes.ScopedEvalContextModifier: "“{% autoescape %}”",
+    nodes.Scope: "“{% autoescape %}”",
     nodes.With: "“{% with %}”",
     nodes.Test: "A test with “is”",
-    nodes.Slice: "A slice, with “[:]”,",
     nodes.List: "A list",
     nodes.Tuple: "A list",
     nodes.Dict: "A dictionary",
@@ -236,7 +235,8 @@ class _Walk:
         return self._bad(node, f"{name} is not allowed in a letter.")
 
     def _bad(self, node: nodes.Node, message: str, advice: str = _SEE_RULES) -> BadTemplate:
-        return _bad(self._part, node.lineno, message, advice)
+        lines = (found.lineno for found in (node, *node.iter_child_nodes()))
+        return _bad(self._part, next(filter(None, lines), 1), message, advice)
 
 
 def _written(node: nodes.Node) -> str:
