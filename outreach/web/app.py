@@ -1,13 +1,11 @@
 """Joins the pages into one application.
 
 Serve it with `uvicorn.Config(create_app(settings), **SERVER)`: addresses of proxies are our own business
-(`guards.network_of`), and nobody needs to know which server this is.
+(`rates.network_of`), and nobody needs to know which server this is.
 """
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -21,7 +19,7 @@ from starlette.types import Scope
 from outreach.keys import Keys
 from outreach.models import Database
 from outreach.settings import Settings
-from outreach.web import errors
+from outreach.web import console, dev_mail, errors, events, health, links, public, sign_in, staff
 from outreach.web.campaign_pages import Counts
 from outreach.web.guards import Guard
 from outreach.web.pages import STATIC, environment
@@ -35,7 +33,7 @@ SERVER: dict[str, Any] = {
     "timeout_graceful_shutdown": 3,
 }
 
-ROOMS = ("public", "links", "health", "events", "dev_mail", "sign_in", "console", "staff")
+ROOMS = (public, links, sign_in, console, staff, dev_mail, events, health)
 
 
 def utc_now() -> datetime:
@@ -64,8 +62,7 @@ def create_app(settings: Settings, db: Database | None = None, *, now: Callable[
     app.mount("/static", Static(directory=STATIC), name="static")
     app.add_api_route("/favicon.ico", favicon)
     for room in ROOMS:
-        if importlib.util.find_spec(f"outreach.web.{room}"):
-            app.include_router(importlib.import_module(f"outreach.web.{room}").router)
+        app.include_router(room.router)
     return app
 
 

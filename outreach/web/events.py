@@ -10,7 +10,6 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import PlainTextResponse, Response
 
 from outreach import feedback
-from outreach.errors import BadInput
 from outreach.models import Database
 from outreach.settings import Settings
 from outreach.web.pages import db_of, now_of, settings_of
@@ -34,13 +33,13 @@ def sendgrid_events(
     now: Annotated[datetime, Depends(now_of)],
 ) -> Response:
     """200 once everything readable is in the books; 403 for what SendGrid did not sign; 503 makes it come again."""
-    signature = request.headers.get("x-twilio-email-event-webhook-signature")
-    timestamp = request.headers.get("x-twilio-email-event-webhook-timestamp")
+    signature = request.headers.get(sendgrid.SIGNATURE_HEADER)
+    timestamp = request.headers.get(sendgrid.TIMESTAMP_HEADER)
     if not sendgrid.verify(body, signature, timestamp, settings.sendgrid_event_keys, now=now):
         return PlainTextResponse("not signed by the provider\n", 403)
     try:
         reports = sendgrid.parse(body)
-    except (BadInput, ValueError):
+    except ValueError:
         # Signed, so it came from the provider; the same bytes will not read better the next time.
         log.warning("events_unreadable", size=len(body))
         return PlainTextResponse("ok\n")

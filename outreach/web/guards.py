@@ -227,7 +227,9 @@ class _Answer:
     def note(self, scope: Scope) -> None:
         # The route's pattern, never the path: paths carry tokens, query strings carry whatever people append.
         took = round((time.perf_counter() - self._start) * 1000, 1)
-        log.info("request", method=self._method, route=_route(scope), status=self._status, ms=took)
+        is_noise = self._path in _PROBES or self._path.startswith("/static/")
+        write = log.debug if is_noise else log.info
+        write("request", method=self._method, route=_route(scope), status=self._status, ms=took)
 
 
 def _route(scope: Scope) -> str:
