@@ -158,6 +158,7 @@ class _Session:
     def open(cls, server: Server, ehlo: str, timeout: float, tls: ssl.SSLContext | None) -> _Session:
         """Connect and sign in, or raise Unavailable: nothing has been offered yet."""
         smtp: smtplib.SMTP | None = None
+        step = "connecting"
         try:
             if server.tls == "implicit":
                 smtp = smtplib.SMTP_SSL(server.host, server.port, ehlo, timeout=timeout, context=tls)
@@ -165,15 +166,17 @@ class _Session:
                 smtp = smtplib.SMTP(server.host, server.port, ehlo, timeout=timeout)
             smtp.ehlo_or_helo_if_needed()
             if server.tls == "starttls":
+                step = "encrypting"
                 smtp.starttls(context=tls)
                 smtp.ehlo_or_helo_if_needed()
             if server.user:
+                step = "signing in"
                 smtp.login(server.user, server.password)
             return cls(smtp)
         except (smtplib.SMTPException, OSError, ValueError) as error:
             if smtp is not None:
                 smtp.close()
-            raise _unreachable(error) from None
+            raise _unreachable(step, error) from None
 
     def is_alive(self) -> bool:
         """Whether it may be used again. A server that has something to say now only says good-bye."""
@@ -257,14 +260,12 @@ def _is_yes(step: str, code: int) -> bool:
     return code == 354 if step == "DATA" else 200 <= code < 300
 
 
-def _unreachable(error: Exception) -> Unavailable:
+def _unreachable(step: str, error: Exception) -> Unavailable:
     """Why no session came about, without the words of smtplib, which may hold what was sent."""
-    pause = _SHORT_PAUSE
-    why = type(error).__name__
-    if isinstance(error, smtplib.SMTPAuthenticationError | smtplib.SMTPNotSupportedError | ValueError):
-        pause, why = _KEY_PAUSE, f"it refuses to sign us in or to encrypt ({why})"
+    why = f"{step}: {type(error).__name__}"
     if isinstance(error, smtplib.SMTPResponseException):
         why += f" {_told(error.smtp_code, error.smtp_error)}"
+    pause = _SHORT_PAUSE if step == "connecting" else _KEY_PAUSE
     return Unavailable(f"the mail server cannot be used: {why}", retry_after=pause, whole=True)
 
 
