@@ -22,7 +22,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import IO
@@ -30,7 +30,7 @@ from typing import IO
 from outreach import embedded, heartbeats, migrating, tether
 from outreach.errors import NotNow, OutOfReach, OutreachError, WrongSetting
 from outreach.models import Database
-from outreach.settings import Settings
+from outreach.settings import PREFIX, Settings
 
 _TICK = 0.05
 _FIRST_DELAY, _LONGEST_DELAY = 0.2, 5.0
@@ -43,11 +43,16 @@ _LARGEST_LOG = 10_000_000
 
 @dataclass(frozen=True)
 class Part:
-    """One process of the engine. `patience`: seconds it gets between SIGTERM and SIGKILL."""
+    """One process of the engine.
+
+    `patience`: seconds it gets between SIGTERM and SIGKILL. `stops`: parts of a lower number are gone before this one
+    is told to go.
+    """
 
     name: str
     command: Callable[[], list[str]]
     patience: float
+    stops: int = 0
 
 
 @dataclass
@@ -66,7 +71,7 @@ class Child:
 
 
 def parts(settings: Settings) -> list[Part]:
-    """The processes this configuration needs, in the order they start; they stop in reverse."""
+    """The processes this configuration needs, in the order they start."""
     celery = [sys.executable, "-m", "celery", "-A", "workers.app"]
     # Two workers, because a free child of one worker may not stay free: it takes bulk as soon as there is some.
     # The second one hears `act` only, so somebody who waits for a confirmation never waits for a wave.
@@ -74,17 +79,21 @@ def parts(settings: Settings) -> list[Part]:
     everything = [*worker, "-n", "all@%h", "-Q", "act,letters,news,chores", "-c", str(settings.workers)]
     act = [*worker, "-n", "act@%h", "-Q", "act", "-c", "1"]
     ours = [
-        Part("worker", lambda: everything, 11),
-        Part("act", lambda: act, 11),
+        Part("worker", lambda: everything, 11, stops=1),
+        Part("act", lambda: act, 11, stops=1),
         Part("beat", lambda: [*celery, "beat"], 2),
         Part("web", lambda: [sys.executable, "-m", "outreach", "web"], 5),
     ]
-    redis = Part("redis", lambda: embedded.prepare(settings), 2)
+    redis = Part("redis", lambda: embedded.prepare(settings), 3, stops=2)
     return ours if settings.redis_url else [redis, *ours]
 
 
-#: Who stops together, in this order; each group is waited for before the next is told.
-_STOPPING = (("beat", "web"), ("worker", "act"), ("redis",))
+def environment(settings: Settings) -> dict[str, str]:
+    """What a child's environment must be so that it reads these very settings, wherever ours came from."""
+    given = {PREFIX + f.name.upper(): getattr(settings, f.name) for f in fields(settings)}
+    as_text = {name: ",".join(v) if isinstance(v, tuple) else str(v) for name, v in given.items()}
+    rest = {name: value for name, value in os.environ.items() if name not in given}
+    return rest | {name: value for name, value in as_text.items() if value}
 
 
 class Supervisor:
@@ -94,11 +103,16 @@ class Supervisor:
     """
 
     def __init__(
-        self, settings: Settings, *, say: Callable[[str], None] = lambda _: None, only: Sequence[str] = ()
+        self,
+        settings: Settings,
+        run: Sequence[Part] | None = None,
+        *,
+        say: Callable[[str], None] = lambda _: None,
     ) -> None:
+        """`run`: other parts than all of `parts(settings)`."""
         self.settings = settings
         self._say = say
-        self._children = {p.name: Child(p) for p in parts(settings) if not only or p.name in only}
+        self._children = {part.name: Child(part) for part in (parts(settings) if run is None else run)}
         self._thread = threading.Thread(target=self._run, name="supervisor", daemon=True)
         self._over = threading.Event()
         self._held = ExitStack()
@@ -165,7 +179,7 @@ class Supervisor:
         pids = self.pids
         tests: dict[str, Callable[[], bool]] = {
             "redis": lambda: embedded.answers(self.settings),
-            "web": lambda: _serves(self.settings),
+            "web": lambda: serves(self.settings),
         }
         return [n for n in self._children if not (tests[n]() if n in tests else pids.get(n) in up)]
 
@@ -185,8 +199,8 @@ class Supervisor:
                 for child in self._children.values():
                     self._tend(child, now)
         finally:
-            for group in _STOPPING:
-                self._end([c for c in self._children.values() if c.part.name in group])
+            for turn in sorted({c.part.stops for c in self._children.values()}):
+                self._end([c for c in self._children.values() if c.part.stops == turn])
 
     def _tend(self, child: Child, now: float) -> None:
         if child.process is None:
@@ -215,6 +229,7 @@ class Supervisor:
             with self._log(child.part.name) as log:
                 child.process = subprocess.Popen(  # noqa: S603 (our own commands)
                     tether.command(command),
+                    env=environment(self.settings),
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=subprocess.STDOUT,
@@ -258,7 +273,7 @@ def _how(code: int) -> str:
     return f"exit {code}" if code >= 0 else signal.Signals(-code).name
 
 
-def _serves(settings: Settings) -> bool:
+def serves(settings: Settings) -> bool:
     host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104 (compared, not bound)
     connection = HTTPConnection(host, settings.port, timeout=2)  # never by way of a proxy
     try:
