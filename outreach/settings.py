@@ -77,7 +77,8 @@ class Settings:
         if dotenv is not None and dotenv.is_file():
             given.update({k: v for k, v in dotenv_values(dotenv).items() if v is not None})
         given.update(os.environ if environ is None else environ)
-        return _read({k[len(PREFIX) :]: v for k, v in given.items() if k.startswith(PREFIX)})
+        # An empty value is no value: that is how a compose file or a shell says "as if it were not there".
+        return _read({k[len(PREFIX) :]: v for k, v in given.items() if k.startswith(PREFIX) and v != ""})
 
     @property
     def database(self) -> str:
