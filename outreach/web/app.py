@@ -46,6 +46,7 @@ def create_app(settings: Settings, db: Database | None = None, *, now: Callable[
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
+        app.state.rates.close()
         if db is None:
             app.state.db.close()
 

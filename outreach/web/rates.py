@@ -9,12 +9,13 @@ from __future__ import annotations
 import ipaddress
 import math
 import time
+from typing import Any
 
 import structlog
 from fastapi import Request
 from limits import RateLimitItemPerMinute
 from limits.errors import StorageError
-from limits.storage import MemoryStorage, Storage, storage_from_string
+from limits.storage import MemoryStorage, RedisStorage
 from limits.strategies import SlidingWindowCounterRateLimiter
 
 from outreach.keys import Keys
@@ -33,7 +34,8 @@ class Rates:
         self._hops = settings.trusted_hops
         self._salt = keys.sub_key("network")
         self._here = SlidingWindowCounterRateLimiter(MemoryStorage())
-        self._shared = SlidingWindowCounterRateLimiter(_redis(settings.redis_url)) if settings.redis_url else None
+        self._redis = _redis(settings.redis_url) if settings.redis_url else None
+        self._shared = SlidingWindowCounterRateLimiter(self._redis) if self._redis else None
         self._back_at = 0.0
 
     def take(self, request: Request, purpose: str, *, per_minute: int, subject: str = "") -> int:
@@ -46,6 +48,11 @@ class Rates:
     def look(self, request: Request, purpose: str, *, per_minute: int) -> int:
         """As `take`, without counting."""
         return self._ask(request, purpose, per_minute, counting=False)
+
+    def close(self) -> None:
+        """Let go of the connections to Redis."""
+        if self._redis is not None:
+            self._redis.storage.close()
 
     def _ask(self, request: Request, purpose: str, per_minute: int, *, counting: bool, subject: str = "") -> int:
         item, key = RateLimitItemPerMinute(per_minute), self._key(request, purpose, subject)
@@ -72,7 +79,7 @@ def network_of(request: Request, trusted_hops: int) -> str:
     peer = request.client.host if request.client else "unknown"
     if trusted_hops:
         told = [part.strip() for part in ",".join(request.headers.getlist("x-forwarded-for")).split(",")]
-        peer = told[-trusted_hops] if len(told) >= trusted_hops else peer
+        peer = (told[-trusted_hops] if len(told) >= trusted_hops else "") or peer
     try:
         address = ipaddress.ip_address(peer.partition("%")[0])
     except ValueError:
@@ -89,10 +96,10 @@ def rates_of(request: Request) -> Rates:
     return request.app.state.rates  # type: ignore[no-any-return]
 
 
-def _redis(url: str) -> Storage:
+def _redis(url: str) -> RedisStorage:
     url = "redis+" + url if url.startswith("unix://") else url
-    # `retry=None` is redis-py's way of saying: ask once.
-    return storage_from_string(url, wrap_exceptions=True, socket_timeout=0.5, socket_connect_timeout=0.5, retry=None)  # type: ignore[arg-type,return-value]
+    patience: dict[str, Any] = {"socket_timeout": 0.5, "socket_connect_timeout": 0.5, "retry": None}  # ask once
+    return RedisStorage(url, wrap_exceptions=True, **patience)
 
 
 def _wait(limiter: SlidingWindowCounterRateLimiter, item: RateLimitItemPerMinute, key: str, counting: bool) -> int:
