@@ -1,0 +1,93 @@
+"""How the inner pages say what the engine knows: states, reasons, ages. One word per thing, and a sentence for each."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from outreach.domain.deliveries import EventState, MailClass, State, Stream
+from outreach.models import CampaignState
+
+#: state → (tag, colour of the tag, what it means)
+STATES: dict[State, tuple[str, str, str]] = {
+    State.HELD: ("Held", "warn", "May not leave until somebody or something releases it."),
+    State.QUEUED: ("Queued", "blue", "Waits until it is due and its mailbox may be written to."),
+    State.CLAIMED: ("Claimed", "blue", "In a worker’s hands; nothing has left."),
+    State.SENDING: ("Sending", "blue", "Being handed over now."),
+    State.ACCEPTED: ("Accepted", "ok", "The mail provider took it."),
+    State.REJECTED: ("Rejected", "bad", "The mail provider will never take it."),
+    State.DEAD: ("Dead", "bad", "It could not be made or handed over, after all tries."),
+    State.SUPPRESSED: ("Suppressed", "", "Its address must not be written to."),
+    State.CANCELLED: ("Cancelled", "", "Called off before it left."),
+    State.IN_DOUBT: ("In doubt", "bad", "No answer came. It may have left, so it is not sent again by itself."),
+    State.GIVEN_UP: ("Given up", "warn", "Called off although it may have left."),
+}
+
+#: What the provider reported, in words people know.
+REPORTED: dict[EventState, str] = {
+    EventState.PROCESSED: "On its way",
+    EventState.DEFERRED: "Inbox not accepting messages right now",
+    EventState.DELIVERED: "Delivered",
+    EventState.BOUNCED: "Bounced",
+    EventState.DROPPED: "Not sent by the provider",
+    EventState.COMPLAINED: "Marked as spam",
+}
+
+STREAMS: dict[Stream, tuple[str, str]] = {
+    Stream.ACT: ("Confirmations", "confirmations and receipts to signers"),
+    Stream.LETTERS: ("Letters", "letters to targets"),
+    Stream.NEWS: ("News", "mailing waves to signers"),
+}
+
+CLASSES: dict[MailClass, str] = {
+    MailClass.LETTER: "Letter",
+    MailClass.MAILING: "Mailing",
+    MailClass.CONFIRMATION: "Confirmation",
+    MailClass.NOTICE: "Notice",
+}
+
+#: campaign state → (tag, colour)
+CAMPAIGNS: dict[CampaignState, tuple[str, str]] = {
+    CampaignState.DRAFT: ("Draft", ""),
+    CampaignState.PUBLISHED: ("Published", "ok"),
+    CampaignState.CLOSED: ("Closed", "warn"),
+}
+
+_REASONS = {"no_contact": "The target has no email contact", "wave": "Waits for a wave", "staff": "Held by staff"}
+
+
+def reason(text: str) -> str:
+    """The engine's own reasons as sentences; what a person or a provider wrote stays as it is."""
+    return _REASONS.get(text, text)
+
+
+def scope(name: str) -> str:
+    """What a brake stops: "everything", "letters", "campaign 7"."""
+    kind, _, which = name.partition(":")
+    if kind == "stream" and which in set(Stream):
+        return STREAMS[Stream(which)][0].lower()
+    return "everything" if kind == "all" else f"{kind} {which}"
+
+
+def age(since: datetime | None, now: datetime) -> str:
+    """How long ago, or how long until: "8 seconds", "20 minutes", "3 hours", "2 days"; "–" for never."""
+    if since is None:
+        return "–"
+    span = abs(now - since)
+    for unit, length in (("day", timedelta(days=1)), ("hour", timedelta(hours=1)), ("minute", timedelta(minutes=1))):
+        if span >= 2 * length:
+            return f"{span // length:,} {unit}s"
+    seconds = int(span.total_seconds())
+    return f"{seconds} second{'' if seconds == 1 else 's'}"
+
+
+def clock(at: datetime) -> str:
+    """ "12:04"; for a page whose head names the zone."""
+    return at.strftime("%H:%M")
+
+
+def pace(per_hour: int | None, per_day: int | None, hours: str, days: str, zone: str) -> str:
+    """How a mailbox is written to: "up to 30 an hour and 300 a day, 08:00-18:00, mon-fri, UTC"."""
+    caps = [f"{cap:,} {unit}" for cap, unit in ((per_hour, "an hour"), (per_day, "a day")) if cap is not None]
+    often = "up to " + " and ".join(caps) if caps else "as fast as they come"
+    when = [part for part, always in ((hours, "always"), (days, "all")) if part != always]
+    return ", ".join([often, *when, zone] if when else [often, "at any hour"])
