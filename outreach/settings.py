@@ -263,6 +263,8 @@ def _read(given: dict[str, str]) -> Settings:
         values.setdefault("help_address", f"help@{domain}")
     if "data_dir" in values:
         values.setdefault("mailbox_dir", values["data_dir"] / "mail")
+    if "port" in values:  # links in mails must lead to where the pages are
+        values.setdefault("base_url", f"http://127.0.0.1:{values['port']}")
     settings = Settings(**values)
     if settings.transport == "sendgrid" and not settings.sendgrid_api_key:
         raise _wrong("SENDGRID_API_KEY", "is missing, and OUTREACH_TRANSPORT is sendgrid.", "SG.…")

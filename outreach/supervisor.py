@@ -89,11 +89,14 @@ def parts(settings: Settings) -> list[Part]:
 
 
 def environment(settings: Settings) -> dict[str, str]:
-    """What a child's environment must be so that it reads these very settings, wherever ours came from."""
+    """What a child's environment must be so that it reads these very settings, wherever ours came from.
+
+    Empty values are passed on as well: they say "not set" louder than a `.env` file.
+    """
     given = {PREFIX + f.name.upper(): getattr(settings, f.name) for f in fields(settings)}
     as_text = {name: ",".join(v) if isinstance(v, tuple) else str(v) for name, v in given.items()}
     rest = {name: value for name, value in os.environ.items() if name not in given}
-    return rest | {name: value for name, value in as_text.items() if value}
+    return rest | as_text
 
 
 class Supervisor:
