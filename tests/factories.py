@@ -152,7 +152,7 @@ def target(
         key=f"{office}|{name}".casefold(),
         name=name,
         office=office,
-        salutation=f"Dear {office} {name.split()[-1]},",
+        salutation=f"Dear {office} {name.split()[-1]}",
         zone=zone,
         created_at=now,
     )
@@ -167,7 +167,7 @@ def letter_version(
     campaign: Campaign,
     *,
     subject: str = "Homes people can afford",
-    header: str = "{{ target.salutation }}",
+    header: str = "{{ target.salutation }},",
     body: str = "I ask you to keep rents within reach.\n\n{{ signer.own_words }}",
     footer: str = "Yours sincerely,\n{{ signer.name }}",
     signed_at: datetime | None = None,

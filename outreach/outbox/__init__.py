@@ -11,7 +11,15 @@ from .books import Books, due_streams
 from .brakes import brakes_pulled, lift_brake, pull_brake
 from .claiming import Answer, Claim, Going, claim, intend, release_claim, rescue, settle
 from .desk import CalledOff, cancel, cancel_letters, hold, release, resend, resolve_doubts
-from .enqueue import Queued, contact_changed, enqueue_letters, enqueue_notice, stream_lane
+from .enqueue import (
+    Queued,
+    contact_changed,
+    enqueue_letters,
+    enqueue_letters_of,
+    enqueue_notice,
+    enqueue_notices,
+    stream_lane,
+)
 
 __all__ = [
     "Answer",
@@ -27,7 +35,9 @@ __all__ = [
     "contact_changed",
     "due_streams",
     "enqueue_letters",
+    "enqueue_letters_of",
     "enqueue_notice",
+    "enqueue_notices",
     "hold",
     "intend",
     "lift_brake",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -56,40 +56,56 @@ def enqueue_letters(
     `content_hashes` maps each target id to the hash of the letter its signer confirmed. A target that may already
     have a letter from the same person in this campaign (signed, withdrawn, signed again) gets no second one.
     """
-    campaign = session.get_one(Campaign, signature.campaign_id)
+    return enqueue_letters_of(session, [(signature, content_hashes)], keys=keys, now=now, actor=actor)
+
+
+def enqueue_letters_of(
+    session: Session,
+    asked: Sequence[tuple[Signature, Mapping[int, str]]],
+    *,
+    keys: Keys,
+    now: datetime,
+    actor: str = "engine",
+) -> Queued:
+    """The same for many signatures of one campaign, in the statements that one needs."""
+    if not asked:
+        return Queued(queued=0, held=0)
+    signatures = [signature for signature, _ in asked]
+    campaign = session.get_one(Campaign, signatures[0].campaign_id)
     wave_id = session.scalar(select(Wave.id).where(Wave.campaign_id == campaign.id, Wave.is_standing))
-    served = _targets_served(session, signature)
-    contacts = usable_contacts(session, content_hashes)
+    served = _targets_served(session, signatures)
+    contacts = usable_contacts(session, {target_id: None for _, hashes in asked for target_id in hashes})
     versions = _versions(session, campaign.id)
     rows: list[dict[str, Any]] = []
-    for target_id, content_hash in sorted(content_hashes.items()):
-        if target_id in served:
-            continue
-        contact = contacts.get(target_id)
-        reason = NO_CONTACT if contact is None else WAITS_FOR_WAVE if campaign.hold_for_waves else ""
-        ref = new_ref()
-        rows.append(
-            _row(
-                ref=ref,
-                mail_class=MailClass.LETTER,
-                stream=Stream.LETTERS,
-                state=State.HELD if reason else State.QUEUED,
-                reason=reason,
-                campaign_id=campaign.id,
-                wave_id=None if campaign.hold_for_waves else wave_id,
-                signature_id=signature.id,
-                supporter_id=signature.supporter_id,
-                target_id=target_id,
-                contact_id=contact.id if contact else None,
-                lane_id=contact.lane_id if contact else None,
-                address_hash=contact.address_hash if contact else None,
-                version_id=versions[target_id],
-                reply_hash=hash_of(keys.alias(ref)),
-                content_hash=content_hash,
-                created_at=now,
-                due_at=now,
+    for signature, content_hashes in asked:
+        for target_id, content_hash in sorted(content_hashes.items()):
+            if (signature.supporter_id, target_id) in served:
+                continue
+            contact = contacts.get(target_id)
+            reason = NO_CONTACT if contact is None else WAITS_FOR_WAVE if campaign.hold_for_waves else ""
+            ref = new_ref()
+            rows.append(
+                _row(
+                    ref=ref,
+                    mail_class=MailClass.LETTER,
+                    stream=Stream.LETTERS,
+                    state=State.HELD if reason else State.QUEUED,
+                    reason=reason,
+                    campaign_id=campaign.id,
+                    wave_id=None if campaign.hold_for_waves else wave_id,
+                    signature_id=signature.id,
+                    supporter_id=signature.supporter_id,
+                    target_id=target_id,
+                    contact_id=contact.id if contact else None,
+                    lane_id=contact.lane_id if contact else None,
+                    address_hash=contact.address_hash if contact else None,
+                    version_id=versions[target_id],
+                    reply_hash=hash_of(keys.alias(ref)),
+                    content_hash=content_hash,
+                    created_at=now,
+                    due_at=now,
+                )
             )
-        )
     with Books(session, now=now, actor=actor) as books:
         added = books.add(rows)
     held = sum(1 for row in rows if row["state"] is State.HELD) if added else 0
@@ -102,19 +118,19 @@ def _row(**values: Any) -> dict[str, Any]:
     return {**nothing_yet, **values}
 
 
-def _targets_served(session: Session, signature: Signature) -> frozenset[int]:
-    """Targets with a letter from this person in this campaign that left, may have left, or may still leave."""
+def _targets_served(session: Session, signatures: Sequence[Signature]) -> frozenset[tuple[int, int]]:
+    """(supporter, target) pairs with a letter in this campaign that left, may have left, or may still leave."""
     standing = (
-        select(Delivery.target_id)
+        select(Signature.supporter_id, Delivery.target_id)
         .join(Signature, Signature.id == Delivery.signature_id)
         .where(
-            Signature.supporter_id == signature.supporter_id,
-            Signature.campaign_id == signature.campaign_id,
+            Signature.supporter_id.in_([signature.supporter_id for signature in signatures]),
+            Signature.campaign_id == signatures[0].campaign_id,
             Delivery.mail_class == MailClass.LETTER,
             or_(Delivery.state != State.CANCELLED, Delivery.maybe_sent),
         )
     )
-    return frozenset(target_id for target_id in session.scalars(standing) if target_id is not None)
+    return frozenset((supporter, target) for supporter, target in session.execute(standing) if target is not None)
 
 
 def usable_contacts(session: Session, target_ids: Mapping[int, Any]) -> dict[int, Contact]:
@@ -145,32 +161,49 @@ def enqueue_notice(
     A notice goes once per signature and purpose; a confirmation may be asked for again, with the next serial, and
     None says that the last one allowed has been used.
     """
-    last = session.scalar(
-        select(func.max(Delivery.serial)).where(Delivery.signature_id == signature.id, Delivery.purpose == purpose)
-    )
-    serial = (last or 0) + 1 if mail_class is MailClass.CONFIRMATION else 1
-    if serial > MAX_CONFIRMATIONS:
-        return None
-    supporter = session.get_one(Supporter, signature.supporter_id)
-    row = _row(
-        ref=new_ref(),
-        mail_class=mail_class,
-        stream=Stream.ACT,
-        purpose=purpose,
-        serial=serial,
-        state=State.QUEUED,
-        reason="",
-        campaign_id=signature.campaign_id,
-        signature_id=signature.id,
-        supporter_id=signature.supporter_id,
-        lane_id=stream_lane(session, Stream.ACT, now=now),
-        address_hash=supporter.address_hash,
-        created_at=now,
-        due_at=now,
-    )
-    with Books(session, now=now) as books:
-        added = books.add([row])
+    added = enqueue_notices(session, [signature], purpose, mail_class=mail_class, now=now)
     return added[0] if added else None
+
+
+def enqueue_notices(
+    session: Session, signatures: Sequence[Signature], purpose: str, *, mail_class: MailClass, now: datetime
+) -> list[int]:
+    """The same for many signatures: the ids of the new deliveries."""
+    ids = [signature.id for signature in signatures]
+    used = (
+        select(Delivery.signature_id, func.max(Delivery.serial))
+        .where(Delivery.signature_id.in_(ids), Delivery.purpose == purpose)
+        .group_by(Delivery.signature_id)
+    )
+    last = dict(session.execute(used).all())
+    people = select(Supporter.id, Supporter.address_hash).where(Supporter.id.in_([s.supporter_id for s in signatures]))
+    address_hashes = dict(session.execute(people).all())
+    lane_id = stream_lane(session, Stream.ACT, now=now)
+    rows = []
+    for signature in signatures:
+        serial = last.get(signature.id, 0) + 1 if mail_class is MailClass.CONFIRMATION else 1
+        if serial > MAX_CONFIRMATIONS:
+            continue
+        rows.append(
+            _row(
+                ref=new_ref(),
+                mail_class=mail_class,
+                stream=Stream.ACT,
+                purpose=purpose,
+                serial=serial,
+                state=State.QUEUED,
+                reason="",
+                campaign_id=signature.campaign_id,
+                signature_id=signature.id,
+                supporter_id=signature.supporter_id,
+                lane_id=lane_id,
+                address_hash=address_hashes[signature.supporter_id],
+                created_at=now,
+                due_at=now,
+            )
+        )
+    with Books(session, now=now) as books:
+        return books.add(rows)
 
 
 def stream_lane(session: Session, stream: Stream, *, now: datetime) -> int:

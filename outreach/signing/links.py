@@ -46,21 +46,23 @@ def _confirm_secret(keys: Keys, signature: Signature) -> str:
 
 def issue_confirm(session: Session, signature: Signature, *, keys: Keys, now: datetime) -> None:
     """Make the link for the signature's text open for seven days, and void those for any other text."""
-    hash_ = hash_of(_confirm_secret(keys, signature))
-    void_confirms(session, signature, now=now, but=hash_)
-    until = now + CONFIRM_WITHIN
-    if token := session.get(Token, hash_, populate_existing=True):  # asked again, or back to earlier words
-        token.created_at, token.expires_at, token.voided_at = now, until, None
-        return
-    session.add(
-        Token(
-            hash=hash_,
-            purpose=CONFIRM,
-            signature_id=signature.id,
-            text_hash=signature.text_hash,
-            created_at=now,
-            expires_at=until,
-        )
+    link = confirm_link(signature, keys=keys, now=now)
+    void_confirms(session, signature, now=now, but=link.hash)
+    if token := session.get(Token, link.hash, populate_existing=True):  # asked again, or back to earlier words
+        token.created_at, token.expires_at, token.voided_at = now, link.expires_at, None
+    else:
+        session.add(link)
+
+
+def confirm_link(signature: Signature, *, keys: Keys, now: datetime) -> Token:
+    """A new row for the link to the signature's text."""
+    return Token(
+        hash=hash_of(_confirm_secret(keys, signature)),
+        purpose=CONFIRM,
+        signature_id=signature.id,
+        text_hash=signature.text_hash,
+        created_at=now,
+        expires_at=now + CONFIRM_WITHIN,
     )
 
 
@@ -81,19 +83,22 @@ def void_confirms(session: Session, signature: Signature, *, now: datetime, but:
 
 def issue_receipt(session: Session, signature: Signature, *, keys: Keys, now: datetime) -> str:
     """Make the receipt link open for good; its secret."""
-    secret = receipt_secret(keys, signature)
-    if session.get(Token, hash_of(secret)) is None:
-        session.add(
-            Token(
-                hash=hash_of(secret),
-                purpose=RECEIPT,
-                signature_id=signature.id,
-                text_hash=signature.text_hash,
-                created_at=now,
-                expires_at=None,
-            )
-        )
-    return secret
+    link = receipt_link(signature, keys=keys, now=now)
+    if session.get(Token, link.hash) is None:
+        session.add(link)
+    return receipt_secret(keys, signature)
+
+
+def receipt_link(signature: Signature, *, keys: Keys, now: datetime) -> Token:
+    """A new row for the signature's receipt link."""
+    return Token(
+        hash=hash_of(receipt_secret(keys, signature)),
+        purpose=RECEIPT,
+        signature_id=signature.id,
+        text_hash=signature.text_hash,
+        created_at=now,
+        expires_at=None,
+    )
 
 
 def find(session: Session, secret: str, purpose: str) -> Token:

@@ -6,13 +6,13 @@ to: whoever fills in the form with somebody else's address learns nothing.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import cast
 
 import structlog
-from sqlalchemy import Table, func, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from outreach import outbox
@@ -36,11 +36,12 @@ from outreach.suppression import is_suppressed
 from . import agreements, links
 from .forms import Signer, SignForm, check
 from .letters import CampaignLetters, text_hash
+from .supporters import find_or_make
 
 log = structlog.get_logger()
 
-STANDING = (SignatureState.PENDING, SignatureState.CONFIRMED)
 _DAY = timedelta(hours=24)
+STANDING = (SignatureState.PENDING, SignatureState.CONFIRMED)
 #: Whoever presses the button twice wants one mail.
 _BETWEEN_MAILS = timedelta(minutes=1)
 
@@ -73,7 +74,7 @@ def sign(session: Session, slug: str, form: SignForm, *, keys: Keys, settings: S
     signature = standing_signature(session, campaign.id, supporter.id)
     if signature is not None and signature.state is SignatureState.CONFIRMED:
         return answer
-    has_room = _confirmations_today(session, supporter.id, now) < settings.confirmations_per_day
+    has_room = confirmations_today(session, [supporter.id], now)[supporter.id] < settings.confirmations_per_day
     if signature is None:
         signature = _new(session, campaign, supporter, signer, hash_, now)
         mark_signed(session, letters.version_ids, now=now)
@@ -104,24 +105,6 @@ def open_campaign(session: Session, slug: str) -> Campaign:
     return campaign
 
 
-def find_or_make(session: Session, address: str, key: str, *, keys: Keys, now: datetime) -> Supporter:
-    """The one supporter of that address key, locked until the transaction ends.
-
-    Two forms with one address that come at the same moment go one after the other from here on: so the caps hold,
-    and one signature stands. The lock is one that rows pointing at the supporter do not wait for.
-    """
-    mine = select(Supporter).where(Supporter.address_key == key).with_for_update(key_share=True)
-    if found := session.scalar(mine):
-        return found
-    insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
-    session.execute(
-        insert(cast("Table", Supporter.__table__))
-        .values(ref=new_ref(), address=address, address_key=key, address_hash=keys.address_hash(key), created_at=now)
-        .on_conflict_do_nothing()
-    )
-    return session.scalars(mine).one()
-
-
 def standing_signature(session: Session, campaign_id: int, supporter_id: int) -> Signature | None:
     """The supporter's pending or confirmed signature there, locked; at most one can be."""
     return session.scalar(
@@ -134,6 +117,22 @@ def standing_signature(session: Session, campaign_id: int, supporter_id: int) ->
         .with_for_update(key_share=True)
         .execution_options(populate_existing=True)
     )
+
+
+def confirmations_today(session: Session, supporter_ids: Sequence[int], now: datetime) -> Counter[int]:
+    """Confirmation mails of the last 24 hours to each of these supporters, over all campaigns."""
+    # By way of the signatures: they have an index on the supporter, deliveries one on the signature.
+    rows = session.execute(
+        select(Signature.supporter_id, func.count())
+        .join(Delivery, Delivery.signature_id == Signature.id)
+        .where(
+            Signature.supporter_id.in_(supporter_ids),
+            Delivery.mail_class == MailClass.CONFIRMATION,
+            Delivery.created_at > now - _DAY,
+        )
+        .group_by(Signature.supporter_id)
+    )
+    return Counter(dict(rows.all()))
 
 
 def mark_signed(session: Session, version_ids: frozenset[int], *, now: datetime) -> None:
@@ -195,18 +194,6 @@ def _ask(session: Session, signature: Signature, *, now: datetime) -> bool:
     """Queue a confirmation mail. False when the signature has had all it may have."""
     queued = outbox.enqueue_notice(session, signature, links.CONFIRM, mail_class=MailClass.CONFIRMATION, now=now)
     return queued is not None
-
-
-def _confirmations_today(session: Session, supporter_id: int, now: datetime) -> int:
-    """Confirmation mails of the last 24 hours to one supporter, over all campaigns."""
-    # By way of the signatures: they have an index on the supporter, deliveries one on the signature.
-    mine = select(Signature.id).where(Signature.supporter_id == supporter_id)
-    asked = select(func.count()).where(
-        Delivery.signature_id.in_(mine),
-        Delivery.mail_class == MailClass.CONFIRMATION,
-        Delivery.created_at > now - _DAY,
-    )
-    return session.scalar(asked) or 0
 
 
 def _just_written_to(session: Session, signature: Signature, now: datetime) -> bool:

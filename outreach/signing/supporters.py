@@ -1,0 +1,54 @@
+"""Supporters by their address key: found, or made once however many ask at the same moment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import cast
+
+from sqlalchemy import Select, Table, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from outreach.keys import Keys
+from outreach.models import Supporter, new_ref
+
+
+def find_or_make(session: Session, address: str, key: str, *, keys: Keys, now: datetime) -> Supporter:
+    """The one supporter of that address key, locked until the transaction ends.
+
+    Two forms with one address that come at the same moment go one after the other from here on: so the caps hold,
+    and one signature stands.
+    """
+    found = session.scalar(_locked().where(Supporter.address_key == key))
+    return found or find_or_make_all(session, {key: address}, keys=keys, now=now)[key]
+
+
+def find_or_make_all(
+    session: Session, addresses: Mapping[str, str], *, keys: Keys, now: datetime
+) -> dict[str, Supporter]:
+    """The same for many: address key → address in, address key → supporter out."""
+    if not addresses:
+        return {}
+    insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
+    session.execute(
+        insert(cast("Table", Supporter.__table__)).on_conflict_do_nothing(),
+        [
+            {
+                "ref": new_ref(),
+                "address": address,
+                "address_key": key,
+                "address_hash": keys.address_hash(key),
+                "created_at": now,
+            }
+            for key, address in sorted(addresses.items())  # one order for all, so that nobody waits in a ring
+        ],
+    )
+    # Its statement comes after the insert: it sees what another transaction, waited for there, has made.
+    found = session.scalars(_locked().where(Supporter.address_key.in_(addresses)).order_by(Supporter.address_key))
+    return {supporter.address_key: supporter for supporter in found}
+
+
+def _locked() -> Select[Supporter]:
+    # FOR NO KEY UPDATE: rows that merely point at the supporter (a letter, a consent) do not wait for it.
+    return select(Supporter).with_for_update(key_share=True)
