@@ -165,7 +165,8 @@ class Desk:
 
     def _words(self, campaign: Campaign, lead: str) -> _CampaignWords:
         organisation = lead or self._settings.organisation
-        fields = CampaignFields(campaign.title, tuple(d.text for d in campaign.demands), organisation)
+        # The letter's own fields are those its signer was shown: without a lead sponsor, no name stands in for it.
+        fields = CampaignFields(campaign.title, tuple(d.text for d in campaign.demands), lead)
         envelope = Envelope.of(
             self._settings, campaign=campaign.slug, organisation=organisation, language=campaign.language
         )
