@@ -178,6 +178,17 @@ def test_a_connection_ended_while_idle_is_replaced_unnoticed(
     assert len(sink.accepted) == 2
 
 
+def test_a_connection_that_idled_long_is_not_trusted(
+    sink: SmtpSink, transport: SmtpTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transport.send(letter(message_id="<d-1@example.org>"))
+    monkeypatch.setattr("outreach.transports.smtp.IDLE_SECONDS", 0.0)
+
+    transport.send(letter(message_id="<d-2@example.org>"))
+
+    assert sink.connections == 2
+
+
 @pytest.mark.parametrize("fault", ["drop_after", "hang_after"])
 def test_silence_after_the_final_dot_is_in_doubt_and_never_repeated(
     sink: SmtpSink, transport: SmtpTransport, fault: str
