@@ -31,7 +31,7 @@ def sink(request: pytest.FixtureRequest) -> Iterator[SmtpSink]:
 
 @pytest.fixture
 def transport(sink: SmtpSink) -> Iterator[SmtpTransport]:
-    transport = SmtpTransport(Server.from_url(sink.url), ehlo="outreach.example.org", timeout=0.5)
+    transport = SmtpTransport(Server.from_url(sink.url), ehlo="outreach.example.org", timeout=1)
     yield transport
     transport.close()
 
