@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import sys
 from typing import NoReturn
 
 import typer
 
-from outreach import __version__
+from outreach import __version__, logs
 from outreach.cli import base
 from outreach.errors import OutreachError
 
@@ -34,6 +35,8 @@ def _version(asked: bool) -> None:
 @app.callback()
 def _root(version: bool = typer.Option(False, "--version", callback=_version, is_eager=True)) -> None:
     """The outreach engine."""
+    # To stderr, and only what is wrong: stdout belongs to the answer. Processes that stay set up their own.
+    logs.set_up(level=logging.WARNING)
 
 
 for _noun in NOUNS:
