@@ -7,6 +7,7 @@ mailbox and must say the same as the books.
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import socket
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -54,7 +55,7 @@ class Show:
     progress: Progress
     began: float
 
-    def step(self, what: str, total: int) -> Any:
+    def step(self, what: str, total: int) -> TaskID:
         return self.progress.add_task(what, total=total)
 
 
@@ -62,7 +63,7 @@ def demo(
     signers: Annotated[int, typer.Option(min=2, max=5000, help="How many people sign.")] = 300, as_json: Json = False
 ) -> None:
     """Run the whole job with synthetic people, and prove that the books balance."""
-    logs.set_up()
+    logs.set_up(level=logging.WARNING)  # what goes well, the bars say
     began = time.monotonic()
     settings = _settings_of_its_own()
     supervisor = Supervisor(settings, say=lambda line: base.err.print(line, markup=False))
@@ -166,15 +167,15 @@ def _run(show: Show, signers: list[rehearsal.Signer]) -> None:
         if n % 25 == 0:
             wake(broker_url(show.settings), Stream.ACT)
     wake(broker_url(show.settings), Stream.ACT)
-    _confirm_all(show, signers)
-    _watch_letters(show)
+    _confirm_and_wait(show, signers)
 
 
-def _confirm_all(show: Show, signers: list[rehearsal.Signer]) -> None:
-    """Everybody who opens their mail follows the link in it."""
+def _confirm_and_wait(show: Show, signers: list[rehearsal.Signer]) -> None:
+    """Everybody who opens their mail follows the link in it; then wait until all that was queued has left."""
     willing = {s.form.email for s in signers if s.confirms}
     box, browser = rehearsal.Letterbox(show.settings.mailbox_dir), rehearsal.Browser(show.settings.base_url)
     bar = show.step("They confirm by mail", len(willing))
+    letters = show.step("Letters leave", 1)
     last = time.monotonic()
     while willing:
         for mail in box.new_mails():
@@ -184,28 +185,25 @@ def _confirm_all(show: Show, signers: list[rehearsal.Signer]) -> None:
                 willing.discard(reader)
                 show.progress.advance(bar)
                 last = time.monotonic()
+        _watch_letters(show, letters)
         _still_moving(show, last, "confirmations")
         time.sleep(0.05)
-
-
-def _watch_letters(show: Show) -> None:
-    queued, gone = _letters(show)
-    bar = show.step("Letters leave, paced", queued)
-    last = time.monotonic()
-    while gone < queued or _waiting(show):
+    last, gone = time.monotonic(), -1
+    while _waiting(show):
         time.sleep(0.1)
-        before = gone
-        queued, gone = _letters(show)
-        show.progress.update(bar, completed=gone, total=queued)
+        before, gone = gone, _watch_letters(show, letters)
         last = last if gone == before else time.monotonic()
         _still_moving(show, last, "letters")
-    show.progress.update(bar, completed=gone, total=queued)
+    _watch_letters(show, letters)
 
 
-def _letters(show: Show) -> tuple[int, int]:
+def _watch_letters(show: Show, bar: TaskID) -> int:
+    """Move the bar of the letters; how many have left."""
     with show.db.read() as session:
         states = dashboards.state_counts(session, mail_class=MailClass.LETTER)
-    return sum(states.values()), states.get(State.ACCEPTED, 0)
+    gone = states.get(State.ACCEPTED, 0)
+    show.progress.update(bar, completed=gone, total=sum(states.values()) or 1)
+    return gone
 
 
 def _waiting(show: Show) -> bool:
@@ -282,7 +280,7 @@ def _tell(show: Show, answer: dict[str, Any], as_json: bool) -> None:
         return
     table = Table(title="What the books say, and what lies in the mailbox", title_justify="left")
     for heading in ("campaign", "confirmed", "letters", "accepted", "in the mailbox"):
-        table.add_column(heading, justify="left" if heading == "campaign" else "right")
+        table.add_column(heading, justify="left" if heading == "campaign" else "right", overflow="fold")
     for row in answer["rows"]:
         table.add_row(*(f"{value:,}" if isinstance(value, int) else value for value in row.values()))
     sums = (f"{answer[key]:,}" for key in ("signatures", "letters", "accepted", "mailbox"))
