@@ -1,0 +1,3 @@
+from tests.sites import rung, site
+
+__all__ = ["rung", "site"]

@@ -1,0 +1,202 @@
+"""The pages behind the links we mail: opening one changes nothing, a button does. Row numbers are the threats'."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import delete, select
+
+from outreach.domain.deliveries import EventState, MailClass, State, Stream
+from outreach.keys import hash_of
+from outreach.models import (
+    Campaign,
+    Delivery,
+    Signature,
+    SignatureState,
+    Suppression,
+    Token,
+)
+from outreach.web import links
+from tests import factories
+from tests.sites import Site, bare
+
+
+def test_b2_looking_at_a_confirmation_changes_nothing_however_often(site: Site) -> None:
+    path = site.sign()
+    scanner = {"user-agent": ""}
+    answers = [site.client.request(method, path, headers=scanner) for method in ("GET", "HEAD") * 10]
+    assert {answer.status_code for answer in answers} == {200}
+    assert site.count(Signature.state == SignatureState.PENDING) == 1
+    assert site.count(Delivery.mail_class == MailClass.LETTER, of=Delivery) == 0
+    site.confirm(path)
+    assert site.count(Signature.state == SignatureState.CONFIRMED) == 1
+
+
+def test_the_confirmation_shows_each_letter_word_for_word_and_one_button(site: Site) -> None:
+    html = site.get(site.sign())
+    assert html.count('class="paper"') == 2
+    text = bare(html)
+    for who in ("Mayor of Springfield Alex Rivera", "Transit Commissioner Sam Okafor"):
+        assert f"To: {who} From: Jane Doe Subject: A shelter at every stop" in text
+    assert text.count("I wait in the rain. Yours sincerely, Jane Doe") == 2
+    assert html.count("<button") == 1
+    assert "Confirm and send my letters" in html
+    assert "cookie" not in str(site.client.cookies)
+
+
+def test_confirming_leads_to_the_receipt_and_a_second_press_to_the_same(site: Site) -> None:
+    path = site.sign()
+    receipt = site.confirm(path)
+    assert site.confirm(path) == receipt
+    assert site.rung == [Stream.ACT, Stream.LETTERS, Stream.LETTERS]
+    assert site.count(Delivery.mail_class == MailClass.LETTER, of=Delivery) == 2
+    assert "You have confirmed already" in site.get(path)
+    text = bare(site.get(receipt))
+    assert "Thank you, Jane Doe" in text
+    assert text.count("On its way") == 2
+
+
+def test_b13_an_expired_link_says_so_and_confirms_nothing(site: Site) -> None:
+    path = site.sign()
+    site.now += timedelta(days=7, seconds=1)
+    assert "This link has expired" in site.get(path, 410)
+    assert site.client.post(path).status_code == 410
+    assert site.count(Signature.state == SignatureState.PENDING) == 1
+
+
+def test_a_link_for_other_words_than_the_newest_says_so(site: Site) -> None:
+    old = site.sign()
+    site.now += timedelta(minutes=5)
+    new = site.sign(own_words="Something else.")
+    assert "The letter has changed" in site.get(old, 409)
+    assert site.client.post(old).status_code == 409
+    assert "Something else." in site.get(new)
+
+
+def test_b10_a_token_nobody_was_given_and_one_of_another_purpose_answer_alike(site: Site) -> None:
+    confirm = site.sign()
+    receipt = site.confirm(confirm)
+    unknown = [
+        site.get("/confirm/nothing", 404),
+        site.get("/letter/nothing", 404),
+        site.get("/u/nothing", 404),
+        site.get("/confirm/" + receipt.rpartition("/")[2], 404),
+        site.get("/letter/" + confirm.rpartition("/")[2], 404),
+        site.get("/u/" + confirm.rpartition("/")[2], 404),
+        site.get("/confirm/" + "x" * 5000, 404),
+        site.get("/confirm/%00%F0%9F%92%A9", 404),
+        site.client.post("/confirm/nothing").text,
+    ]
+    assert len(set(unknown)) == 1
+
+
+def test_b10_a_network_that_guesses_is_made_to_wait(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(links, "GUESSES_PER_MINUTE", 5)
+    path = site.sign()
+    statuses = [site.client.get(f"/confirm/guess{n}").status_code for n in range(8)]
+    assert statuses == [404] * 5 + [429] * 3
+    assert site.client.get(path).status_code == 429
+
+
+def test_withdrawing_takes_a_page_and_a_button(site: Site) -> None:
+    receipt = site.confirm(site.sign())
+    html = site.get(receipt)
+    assert f'href="{receipt}/withdraw"' in html
+    assert "Withdraw my signature" in site.get(receipt + "/withdraw")
+    assert site.count(Signature.state == SignatureState.CONFIRMED) == 1, "looking withdraws nothing"
+    assert site.client.post(receipt + "/withdraw").headers["location"] == receipt
+    text = bare(site.get(receipt))
+    assert "You withdrew your signature" in text
+    assert text.count("Called off") == 2
+    assert site.client.get(receipt + "/withdraw").headers["location"] == receipt
+    assert site.client.post(receipt + "/withdraw").status_code == 303
+
+
+WORDS = (
+    (State.ACCEPTED, "", "It left on Mon 2 Mar 2026, 12:00 UTC"),
+    (State.HELD, "no_contact", "We do not have an address for this office yet"),
+    (State.HELD, "wave", "when the campaign sends its letters"),
+    (State.HELD, "staff", "Nothing is lost"),
+    (State.QUEUED, "", "On its way"),
+    (State.CLAIMED, "", "On its way"),
+    (State.SENDING, "", "being handed over"),
+    (State.IN_DOUBT, "", "We are checking whether it arrived"),
+    (State.REJECTED, "", "could not be delivered"),
+    (State.DEAD, "", "could not be delivered"),
+    (State.SUPPRESSED, "", "does not take mail from us"),
+    (State.CANCELLED, "", "called off before it left"),
+    (State.GIVEN_UP, "", "may already have left"),
+)
+
+
+def test_the_receipt_has_words_for_every_state(site: Site) -> None:
+    assert {state for state, _, _ in WORDS} == set(State)
+    for state, reason, said in WORDS:
+        with site.db.begin() as session:
+            campaign = session.scalars(select(Campaign)).one()
+            signature = factories.signature(session, campaign, state=SignatureState.CONFIRMED)
+            token = factories.token(session, signature, purpose="receipt", valid_for=None)
+            factories.delivery(session, signature, state=state, reason=reason, accepted_at=site.now)
+        assert said in bare(site.get(f"/letter/{token}")), state
+
+
+@pytest.mark.parametrize(
+    ("reported", "said"),
+    [
+        (EventState.DELIVERED, "has taken it"),
+        (EventState.BOUNCED, "sent it back"),
+        (EventState.DROPPED, "sent it back"),
+    ],
+)
+def test_the_receipt_tells_what_the_far_server_did(site: Site, reported: EventState, said: str) -> None:
+    with site.db.begin() as session:
+        signature = factories.signature(
+            session, session.scalars(select(Campaign)).one(), state=SignatureState.CONFIRMED
+        )
+        token = factories.token(session, signature, purpose="receipt", valid_for=None)
+        factories.delivery(session, signature, state=State.ACCEPTED, accepted_at=site.now, event_state=reported)
+    assert said in bare(site.get(f"/letter/{token}"))
+
+
+def unsubscribe_link(site: Site) -> str:
+    with site.db.begin() as session:
+        reader = factories.supporter(session, "reader@example.org")
+        token = Token(hash=hash_of("s3cret"), purpose="unsubscribe", supporter_id=reader.id, created_at=site.now)
+        session.add(token)
+    return "/u/s3cret"
+
+
+def test_b3_opening_the_unsubscribe_link_stops_nothing(site: Site) -> None:
+    path = unsubscribe_link(site)
+    for method in ("GET", "HEAD") * 10:
+        assert site.client.request(method, path).status_code == 200
+    assert site.count(of=Suppression) == 0
+    assert "Stop sending me news" in site.get(path)
+
+
+ONE_CLICK: list[tuple[dict[str, Any], dict[str, str]]] = [
+    ({"data": {"List-Unsubscribe": "One-Click"}}, {}),
+    ({"files": {"List-Unsubscribe": (None, "One-Click")}}, {}),
+    ({}, {}),
+    ({"data": {"List-Unsubscribe": "One-Click"}}, {"origin": "https://mail.example", "sec-fetch-site": "cross-site"}),
+]
+
+
+def test_b3_one_click_stops_the_news_without_cookie_or_redirect(site: Site) -> None:
+    path = unsubscribe_link(site)
+    for body, headers in ONE_CLICK:
+        answer = site.client.post(path, headers=headers, **body)
+        assert answer.status_code == 200
+        assert "set-cookie" not in answer.headers
+        with site.db.begin() as session:
+            assert session.execute(select(Suppression.scope, Suppression.reason)).all() == [("news", "unsubscribed")]
+            session.execute(delete(Suppression))
+    assert "no more news" in site.client.post(path).text
+
+
+def test_b4_an_address_in_the_form_unsubscribes_nobody(site: Site) -> None:
+    answer = site.client.post("/u/guess", data={"email": "reader@example.org"})
+    assert answer.status_code == 404
+    assert site.count(of=Suppression) == 0
