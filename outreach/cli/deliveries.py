@@ -68,8 +68,8 @@ def _table(rows: list[DeliveryRow]) -> None:
         for row in rows
     ]
     if not base.out.is_terminal:
-        for line in lines:
-            base.out.print("\t".join(line), markup=False)
+        for line in lines:  # not through Rich: it would turn the tabs that `cut` needs into spaces
+            sys.stdout.write("\t".join(" ".join(cell.split()) for cell in line) + "\n")
         return
     table = Table("id", "class", "state", "campaign", "to", "due", "why", box=None, pad_edge=False)
     for line in lines:

@@ -71,7 +71,7 @@ def list_(as_json: Json = False) -> None:
         base.out.print("No accounts yet. Make one: outreach user add EMAIL --name NAME --role staff --link")
     for user in users:
         state = "disabled" if user["disabled"] else "by password or link" if user["has_password"] else "by link only"
-        base.out.print(f"{user['email']}\t{user['name']}\t{user['role']}\t{state}", markup=False)
+        sys.stdout.write(f"{user['email']}\t{user['name']}\t{user['role']}\t{state}\n")
 
 
 @app.command()

@@ -40,7 +40,7 @@ async function refresh() {
     if (answer.type === "opaqueredirect" || answer.status === 403) return signedOut();
     if (!answer.ok) throw new Error(answer.status);
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    children(live, page.body);
+    morph(live.firstElementChild, page.body.firstElementChild);
     updated = Date.now();
     const fresh = sentenceOf(live);
     if (fresh !== sentence && Date.now() - said >= SAY_EVERY) { say(fresh); sentence = fresh; }
