@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from outreach.domain.deliveries import MailClass
 from outreach.domain.letters import CampaignFields, SignerFields, TargetFields, first_name
 from outreach.domain.messages import Mailbox, Message, letter_hash
-from outreach.errors import BadTemplate
+from outreach.errors import BadInput, BadTemplate
 from outreach.keys import Keys
 from outreach.merge import Envelope, LetterForm, NoticeFields, compose_letter, compose_notice
 from outreach.models import (
@@ -39,6 +39,10 @@ from outreach.signing import confirm_url, receipt_url
 
 class CannotWrite(Exception):
     """This delivery cannot be made into a mail; the reason is for staff."""
+
+
+class NoLongerConfirmed(CannotWrite):
+    """What would be written is not what the signer confirmed (the target changed, say): it is held for staff."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,22 +97,22 @@ class Desk:
                     TargetFields(row.salutation, row.target_name, row.office),
                     campaign.fields,
                 )
-            except BadTemplate as error:
-                raise CannotWrite(f"template: {error.message}") from error
-            if letter_hash(letter.subject, letter.text) != row.content_hash:
-                raise CannotWrite("the letter is no longer the one its signer confirmed")
-            return compose_letter(
-                letter,
-                campaign.envelope,
-                ref=row.ref,
-                attempt=row.attempts + 1,
-                to=Mailbox(_addressee(row.office, row.target_name), row.address),
-                signer_name=row.name,
-                signer_city=row.city,
-                confirmed_on=(row.confirmed_at or row.created_at).date(),
-                alias=self._keys.alias(row.ref),
-                now=now,
-            )
+                if letter_hash(letter.subject, letter.text) != row.content_hash:
+                    raise NoLongerConfirmed("text_changed")
+                return compose_letter(
+                    letter,
+                    campaign.envelope,
+                    ref=row.ref,
+                    attempt=row.attempts + 1,
+                    to=Mailbox(_addressee(row.office, row.target_name), row.address),
+                    signer_name=row.name,
+                    signer_city=row.city,
+                    confirmed_on=(row.confirmed_at or row.created_at).date(),
+                    alias=self._keys.alias(row.ref),
+                    now=now,
+                )
+            except BadInput as error:  # a template or a name that was never checked, forced into the tables
+                raise CannotWrite(f"{error.code}: {error.message}") from error
 
         return Parcel(row.id, row.maybe_sent, write)
 

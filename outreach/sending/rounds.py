@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from outreach.domain.deliveries import Stream
+from outreach.domain.deliveries import State, Stream
 from outreach.domain.messages import Message
 from outreach.models import Database
 from outreach.outbox import Answer, Books, Claim, claim, intend, release_claim, settle
@@ -21,7 +21,7 @@ from outreach.outbox.claiming import bury
 from outreach.settings import Settings
 
 from .hands import Hands
-from .parcels import CannotWrite, Desk, Parcel
+from .parcels import CannotWrite, Desk, NoLongerConfirmed, Parcel
 
 log = structlog.get_logger()
 
@@ -66,14 +66,14 @@ def _work_off(db: Database, hands: Hands, held: Claim, parcels: Sequence[Parcel]
     while rest or answers:
         round_, rest = rest[: settings.handovers], rest[settings.handovers :]
         now = db.now()
-        mails, poisoned = _write(round_, now)
+        mails, unwritten = _write(round_, now)
         # From here the lease runs; a hand-over that begins later than this cannot be answered within it.
         deadline = time.monotonic() + settings.lease_seconds - settings.provider_timeout * 1.5
         with db.begin() as session, Books(session, now=now) as books:
             settled = settle(session, held, answers, transport=transport, now=now, retry_base=retry_base, books=books)
             accepted += len(settled.accepted)
-            for parcel, reason in poisoned:
-                bury(books, held, parcel.delivery_id, reason, maybe_sent=parcel.maybe_sent)
+            for parcel, error in unwritten:
+                _set_aside(books, held, parcel, error)
             if settled.closed:
                 release_claim(books, held, [*mails, *(p.delivery_id for p in rest)], reason="the provider is away")
                 going, rest = [], []
@@ -83,17 +83,25 @@ def _work_off(db: Database, hands: Hands, held: Claim, parcels: Sequence[Parcel]
     return accepted
 
 
-def _write(parcels: Sequence[Parcel], now: datetime) -> tuple[dict[int, Message], list[tuple[Parcel, str]]]:
+def _write(parcels: Sequence[Parcel], now: datetime) -> tuple[dict[int, Message], list[tuple[Parcel, CannotWrite]]]:
     """The round's mails by delivery, and the parcels that cannot be written, with the reason."""
     mails: dict[int, Message] = {}
-    poisoned: list[tuple[Parcel, str]] = []
+    unwritten: list[tuple[Parcel, CannotWrite]] = []
     for parcel in parcels:
         try:
             mails[parcel.delivery_id] = parcel.write(now)
         except CannotWrite as error:
-            poisoned.append((parcel, str(error)))
+            unwritten.append((parcel, error))
         except Exception as error:
             # One row nobody foresaw must not keep the others from leaving.
             log.error("cannot_write", delivery=parcel.delivery_id, error=type(error).__name__)
-            poisoned.append((parcel, f"writing it failed: {type(error).__name__}"))
-    return mails, poisoned
+            unwritten.append((parcel, CannotWrite(f"writing it failed: {type(error).__name__}")))
+    return mails, unwritten
+
+
+def _set_aside(books: Books, held: Claim, parcel: Parcel, error: CannotWrite) -> None:
+    """Hold what its signer has to confirm anew; bury what cannot be written at all."""
+    if isinstance(error, NoLongerConfirmed):
+        books.move([parcel.delivery_id], State.CLAIMED, State.HELD, token=held.token, reason=str(error))
+    else:
+        bury(books, held, parcel.delivery_id, str(error), maybe_sent=parcel.maybe_sent)
