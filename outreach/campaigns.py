@@ -94,7 +94,7 @@ def _is_about(session: Session, campaign: Campaign, page: pages.Page) -> bool:
 
 def _free_slug(session: Session, title: str) -> str:
     stem = slug_of(title)
-    taken = set(session.scalars(select(Campaign.slug).where(Campaign.slug.startswith(stem[:40], autoescape=True))))
+    taken = set(session.scalars(select(Campaign.slug).where(Campaign.slug.startswith(stem[:25], autoescape=True))))
     return slug_of(title, taken=taken)
 
 

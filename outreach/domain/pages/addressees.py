@@ -25,7 +25,8 @@ _OFFICES = frozenset(
     ombudsman ombudsperson ambassador principal dean provost rector trustee mp msp mep mla mpp manager officer executive
     assemblymember assemblyman assemblywoman assemblyperson delegate legislator lawmaker sec member registrar
     surgeon marshal warden reeve selectman selectwoman selectperson editor publisher owner founder head boss landlord
-    king queen prince princess bishop archbishop cardinal pope""".split()  # noqa: SIM905 (words read better as words)
+    president-elect mayor-elect governor-elect secretary-general attorney-general governor-general
+    king queen prince princess bishop archbishop cardinal pope""".split()  # noqa: SIM905 (words read better than a list of them)
 )
 _PLURALS = {office + "s": office for office in _OFFICES} | {
     "secretaries": "secretary",
@@ -63,6 +64,9 @@ _PORTFOLIOS = sorted(
     reverse=True,
 )
 _AND = re.compile(r"\s+(?:and|&)\s+", re.IGNORECASE)
+#: "Gov. Jane Doe, CA" and "Sheriff John Roe, Pinellas County": where an office is, not who holds it.
+_STATE = re.compile(r"[A-Z]{2}|D\.C\.|(?:[A-Z][\w’'-]+ ){1,3}(?:County|Township)")
+_WHERE = re.compile(rf"(?<=\w), (?:{_STATE.pattern})$")
 _WORD_EDGES = ".,;:'’\"“”()"
 
 
@@ -84,14 +88,16 @@ class Addressee:
         words = [word for word in self.name.split() if _key(word) not in _SUFFIXES]
         if not words or not self.office:
             return f"Dear {self.label}"
-        office = re.split(r" (?:of|for|on|at) | \(", self.office)[0]  # "Dear Mayor Doe", not "Mayor of Springfield Doe"
+        office = re.split(r" (?:of|for|on|at) | \(|, ", self.office)[
+            0
+        ]  # "Dear Mayor Doe", not "Mayor of Springfield Doe"
         return f"Dear {office} {words[-1].strip(',')}"
 
 
 def read_addressees(text: str) -> tuple[Addressee, ...]:
     """Everybody a list names, in its order, each once."""
     found: list[Addressee] = []
-    for part in in_one_line(text).split(";"):
+    for part in re.split(r";| [/|] ", in_one_line(text)):
         found += _paired(list(_split(part)))
     return tuple(dict.fromkeys(one for one in found if one.label))
 
@@ -165,7 +171,7 @@ def _comma_pieces(text: str) -> list[str]:
     for piece in text.split(","):
         piece = re.sub(r"^(?:and|&)\s+", "", piece.strip(), flags=re.IGNORECASE)
         piece = re.sub(r"\s+(?:and|&)$", "", piece, flags=re.IGNORECASE)
-        if pieces and _key(piece) in _SUFFIXES:
+        if pieces and (_key(piece) in _SUFFIXES or _STATE.fullmatch(piece)):
             pieces[-1] += f", {piece}"
         elif piece:
             pieces.append(piece)
@@ -193,14 +199,19 @@ def _joins_people(left: Addressee, right: Addressee, words: str) -> bool:
 
 def _one(piece: str) -> Addressee:
     piece = re.sub(r"^the (?!(?:right )?hon)", "", piece.strip(), flags=re.IGNORECASE)
-    aside = re.search(r"\s*(\([^()]*\))$", piece)
-    if aside and aside.start():
+    if aside := re.search(r"\s+\([^()]*\)$", piece):
         inner = _one(piece[: aside.start()])
-        return Addressee(inner.name, f"{inner.office} {aside[1]}".strip())
+        return Addressee(inner.name, (inner.office + aside[0]).strip())
+    if where := _WHERE.search(piece):
+        inner, place = _one(piece[: where.start()]), where[0][2:]
+        return Addressee(
+            inner.name, f"{inner.office} ({place})" if place.isupper() else f"{place} {inner.office}".strip()
+        )
     words = piece.split()
     at = _last_office(words)
     if at is None:
-        is_person = _is_name(piece) and not _is_office(piece) and " of " not in piece
+        is_body = any(_key(word) in _BODIES for word in words) or " of " in piece or re.fullmatch(r"[A-Z]{2,6}", piece)
+        is_person = _is_name(piece) and not is_body
         return Addressee(piece, "") if is_person else Addressee("", piece)
     office, rest = words[: at + 1], words[at + 1 :]
     if rest and rest[0].casefold() in ("of", "for", "on", "at"):

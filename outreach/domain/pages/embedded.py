@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from . import marks
-from .addressees import LIST_LIMIT, Addressee, read_addressees
+from .addressees import LIST_LIMIT, Addressee, are_offices, read_addressees
 from .text import Line, column_of, ends_a_sentence, would_have_fitted
 
 _PLACEHOLDER = re.compile(
@@ -135,11 +135,20 @@ def _start(lines: Sequence[Line]) -> int | None:
     filled = [n for n, line in enumerate(lines) if line.text]
     for place, n in enumerate(filled):
         text = lines[n].text
-        if marks.is_from(text) or (place > 1 and re.match(r"dear\b", text, re.IGNORECASE) and marks.is_greeting(text)):
+        if marks.is_from(text) or (place > 1 and _is_greeting_of_letter(text)):
             return n
         if marks.whom(text) is not None and _leads_into_letter([lines[m].text for m in filled[place + 1 : place + 8]]):
             return n
     return None
+
+
+def _is_greeting_of_letter(text: str) -> bool:
+    """Whether a letter begins here without any head: "Dear …," or "To Mayor Doe,", on a line of its own."""
+    whom = re.match(r"to\s+(.+)[,:]$", text, re.IGNORECASE)
+    return (
+        marks.is_greeting(text)
+        and (re.match(r"dear\b", text, re.IGNORECASE) or (whom and are_offices(whom[1]))) is not None
+    )
 
 
 def _leads_into_letter(following: list[str]) -> bool:
@@ -152,7 +161,7 @@ def _leads_into_letter(following: list[str]) -> bool:
 
 
 def _head_role(text: str, letter: Embedded) -> str | None:
-    if (whom := marks.whom(text)) is not None and len(whom) <= LIST_LIMIT:
+    if (whom := marks.whom(text)) is not None and len(whom) <= LIST_LIMIT and len(letter.to) < LIST_LIMIT:
         letter.to += read_addressees(whom)
         return "letter to"
     if not letter.signed and marks.is_from(text):

@@ -16,6 +16,7 @@ from .text import Line, ends_a_sentence, in_one_line
 #: A title is also the letter's subject.
 TITLE_LIMIT = 150
 _LABEL_LIMIT = 150
+_LISTS_LIMIT = 200
 
 
 @dataclass(slots=True)
@@ -71,7 +72,7 @@ def _where(name: str, line: Line | None) -> str:
 
 def _to_lines(lines: Sequence[Line], heading: Heading, name: str) -> list[tuple[int, tuple[Addressee, ...]]]:
     """Every "To:" line with its continuations: after a comma, or below a "To:" that stands alone."""
-    named = []
+    named: list[tuple[int, tuple[Addressee, ...]]] = []
     at = 0
     while at < len(lines):
         start = lines[at]
@@ -91,6 +92,10 @@ def _to_lines(lines: Sequence[Line], heading: Heading, name: str) -> list[tuple[
             parts.append(lines[at].text)
             numbers.append(lines[at].number)
             at += 1
+        if parts and _name_follows(parts[-1], lines[at:]):
+            parts[-1] += f" {lines[at].text}"
+            numbers.append(lines[at].number)
+            at += 1
         whole = _joined(parts)
         if len(whole) > LIST_LIMIT:
             raise BadPage(
@@ -99,6 +104,8 @@ def _to_lines(lines: Sequence[Line], heading: Heading, name: str) -> list[tuple[
                 advice="Name the offices only, with commas between them.",
             )
         everybody = read_addressees(whole)
+        if len(named) == _LISTS_LIMIT:
+            raise BadPage(f"The page has more than {_LISTS_LIMIT} “To:” lines.", where=f"{name}:{start.number}")
         heading.target_lines.update(numbers)
         named.append((start.number, everybody))
     return named
@@ -112,6 +119,17 @@ def _goes_on(said: str, parts: list[str], line: str) -> bool:
         and (not parts or are_offices(parts[0]))
         and (are_offices(line) or (not parts and could_be_addressees(line)))
     )
+
+
+def _name_follows(part: str, lines: Sequence[Line]) -> bool:
+    """Whether the line broke between an office and its name; a title must still stand below."""
+    below = [line.text for line in lines[1:] if line.text]
+    if len(lines) < 2 or not lines[0].text or lines[1].text or not below or not _could_be_title(below[0]):
+        return False
+    *_, before = read_addressees(part) or (None,)
+    *_, after = read_addressees(f"{part} {lines[0].text}") or (None,)
+    is_completed = before and after and before.office == after.office and not before.name and after.name
+    return bool(is_completed) and not below[0].endswith(".")
 
 
 def _joined(parts: list[str]) -> str:

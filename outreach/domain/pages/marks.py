@@ -18,7 +18,8 @@ GREETING = re.compile(
 )
 #: "1)", "(1)", "1.", "Demand 1:".
 NUMBER = re.compile(
-    r"(?:(?:demand|ask|point)\s+)?(?:\((?P<a>\d{1,2})\)|(?P<b>\d{1,2})[).:])\s+(?P<text>\S.*)$", re.IGNORECASE
+    r"(?:(?:demand|ask|point)\s+)?(?:\((?P<a>\d{1,2})\)\s*|(?P<b>\d{1,2})(?:\)\s*|[.:]\s+))(?P<text>[^\s.,;:)].*)$",
+    re.IGNORECASE,
 )
 BARE_NUMBER = re.compile(r"(?:\(\d{1,2}\)|\d{1,2}[).])$")
 WHY = re.compile(

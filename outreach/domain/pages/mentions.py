@@ -55,7 +55,8 @@ def sentences(text: str) -> list[str]:
     """`text` cut after each sentence; "Sec. Mayorkas" and "U.S." end none."""
     found, start = [], 0
     for end in _SENTENCE_END.finditer(text):
-        last = text[start : end.start() + 1].split()[-1].strip("(“\"'").rstrip(".").casefold()
+        word = text.rfind(" ", start, end.start()) + 1
+        last = text[max(word, start) : end.start()].strip("(“\"'").casefold()
         if text[end.start()] == "." and (last in _ABBREVIATED or len(last) == 1):
             continue
         found.append(text[start : end.end()].strip())

@@ -63,6 +63,15 @@ class Page:
         return tuple(line for line in self.lines if line.role == "unplaced")
 
 
+@dataclass(frozen=True, slots=True)
+class _Paragraph:
+    lines: tuple[Line, ...]
+
+    @property
+    def text(self) -> str:
+        return " ".join(line.text for line in self.lines)
+
+
 @dataclass(slots=True)
 class _Draft:
     """A page while it is read. `section` is where we are: "opening", "after", "why" or "sponsors"."""
@@ -75,17 +84,13 @@ class _Draft:
     story: list[str] = field(default_factory=list)
     closing: list[str] = field(default_factory=list)
     why: list[str] = field(default_factory=list)
+    fragments: list[_Paragraph] = field(default_factory=list)  #: unplaced, each with its text in `story` too
     call: str = ""
     roles: dict[int, str] = field(default_factory=dict)
 
-
-@dataclass(frozen=True, slots=True)
-class _Paragraph:
-    lines: tuple[Line, ...]
-
     @property
-    def text(self) -> str:
-        return " ".join(line.text for line in self.lines)
+    def has_text(self) -> bool:
+        return bool(self.opening or self.demands or self.why or self.asks or self.closing)
 
 
 def read_page(text: str, *, name: str = "page") -> Page:
@@ -104,7 +109,9 @@ def read_page(text: str, *, name: str = "page") -> Page:
     letter = _letter_of(found, name) if found else None
     if found:
         draft.roles.update(found.roles)
-    if not (letter or draft.opening or draft.demands or draft.why or draft.asks or draft.closing):
+    if not (letter or draft.has_text):
+        _take_fragments(draft)
+    if not (letter or draft.has_text):
         raise BadPage("The page has no text.", where=name, advice="Say below the title what is asked for, and why.")
     return _page(draft, heading.title, heading.targets, letter, lines)
 
@@ -172,8 +179,19 @@ def _reads_on(before: str, text: str, width: int) -> bool:
     if marks.begins_a_part(text) or marks.is_sponsor_line(before) or _is_bare_heading(before):
         return False
     if not ends_a_sentence(before) or text[0].islower():
-        return True
+        return bool(width) or not _stands_alone(before, text)
     return bool(width) and not would_have_fitted(before, text, width)
+
+
+def _stands_alone(before: str, text: str) -> bool:
+    """Where lines are not wrapped, whether `text` is a whole paragraph, though the one before ends openly."""
+    whole = text[0].isupper() and ends_a_sentence(text) and len(text.split()) >= 8
+    return whole and before.split()[-1].casefold() not in _LEADING_ON
+
+
+_LEADING_ON = frozenset(
+    "a an and any as at but by for from in into of on or our that the their this to with which who will".split()  # noqa: SIM905
+)
 
 
 def _is_bare_heading(text: str) -> bool:
@@ -254,6 +272,7 @@ def _place_prose(draft: _Draft, paragraph: _Paragraph) -> str:
         draft.section = "after"
     if _is_fragment(text, words=9) and not _introduces(draft, text):
         draft.story.append(text)
+        draft.fragments.append(paragraph)
         return "unplaced"
     if draft.section == "opening":
         draft.opening.append(text)
@@ -284,6 +303,15 @@ def _is_fragment(text: str, *, words: int) -> bool:
     if not any(sign.isalpha() for sign in text):
         return True
     return len(in_one_line(text).split()) <= words and not ends_a_sentence(text.rstrip("*_"))
+
+
+def _take_fragments(draft: _Draft) -> None:
+    """On a page of a few bare words ("Please fix it") those words are what it says."""
+    for paragraph in draft.fragments:
+        if len(re.findall(r"[^\W\d_]{2,}", paragraph.text)) > 1:
+            draft.story.remove(paragraph.text)
+            draft.opening.append(paragraph.text)
+            draft.roles.update(dict.fromkeys((line.number for line in paragraph.lines), "opening"))
 
 
 def _introduces(draft: _Draft, text: str) -> bool:
