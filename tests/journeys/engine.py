@@ -21,7 +21,7 @@ import sys
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import func, select
+from starlette.testclient import TestClient
 
 from outreach import campaigns, signing, targets, wake
 from outreach.domain import pages
@@ -37,7 +38,9 @@ from outreach.embedded import broker_url
 from outreach.keys import Keys
 from outreach.models import Addressing, Database, Delivery, Signature, SignatureState, Target
 from outreach.settings import Settings
+from outreach.web.app import create_app
 from tests import servers
+from tests.fakes.events import EventKey, rows_for
 from tests.fakes.ledger import read_ledger
 from tests.fakes.sendgrid import API_KEY
 
@@ -65,7 +68,8 @@ class Engine:
         self.settings = Settings.from_env(self.environ, dotenv=None)
         self.keys = Keys(self.settings.secret_key)
         self.db = Database(database_url)
-        self._processes: list[subprocess.Popen[bytes]] = []
+        self._processes: dict[subprocess.Popen[bytes], tuple[str, ...]] = {}
+        self._ended: set[subprocess.Popen[bytes]] = set()  # by us, or already replaced
 
     def now(self) -> datetime:
         return datetime.now(UTC)
@@ -92,20 +96,17 @@ class Engine:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        self._processes.append(process)
+        self._processes[process] = (name, *words)
         return process
 
     def kill(self, process: subprocess.Popen[bytes]) -> None:
         """SIGKILL for the process and its whole group: main and pool at once."""
+        self._ended.add(process)
         os.killpg(process.pid, signal.SIGKILL)
         process.wait(10)
 
-    def stop(self, process: subprocess.Popen[bytes]) -> None:
-        """End politely: what is in the air is finished first."""
-        servers.stop(process, patience=30)
-
     def close(self) -> None:
-        for process in reversed(self._processes):
+        for process in reversed(list(self._processes)):
             if process.poll() is None:
                 self.kill(process)
         self.db.close()
@@ -137,6 +138,11 @@ class Engine:
         states = self.states(mail_class)
         return not any(states[s] for s in (State.QUEUED, State.CLAIMED, State.SENDING))
 
+    def flying(self) -> int:
+        """How many are in a worker's hands."""
+        states = self.states()
+        return states[State.CLAIMED] + states[State.SENDING]
+
     def refs(self, *states: State) -> set[str]:
         """The opaque ids of the deliveries in these states."""
         with self.db.read() as session:
@@ -148,8 +154,19 @@ class Engine:
         """The doorbell, as the web process rings it after a commit."""
         return wake.wake(broker_url(self.settings), *streams)
 
-    def import_examples(self, *, per_hour: int = 5000, email: str = "") -> list[str]:
-        """Both example campaigns, published; every target with a mailbox and a pace. `email` is shared by all."""
+    def at_rest_with_a_supervisor(self) -> bool:
+        """The same as `at_rest`; what has ended of itself is started again meanwhile."""
+        for process, words in list(self._processes.items()):
+            if process.poll() is not None and process not in self._ended:
+                self._ended.add(process)
+                self._start(*words)
+        return self.at_rest()
+
+    def import_examples(self, *, per_hour: int | None = 5000, email: str = "") -> list[str]:
+        """Both example campaigns, published; every target with a mailbox and a pace, or that of the settings.
+
+        `email` is a mailbox that all of them share. The petition has two targets, the letter one.
+        """
         slugs, now = [], self.now()
         with self.db.begin() as session:
             for path in EXAMPLES:
@@ -159,13 +176,14 @@ class Engine:
                 slug = campaigns.take_page(session, page, source_hash=hash_, now=now, actor="test").campaign.slug
                 campaigns.publish(session, slug, now=now, actor="test")
                 slugs.append(slug)
-            pace = targets.read_pace(per_hour=str(per_hour), per_day=str(per_hour * 4), hours="always", days="all")
+            pace = targets.read_pace(per_hour=str(per_hour), per_day="50000", hours="always", days="all")
             for target in session.scalars(select(Target)):
                 address = email or f"office{target.id}@example.net"
                 targets.set_contact(
                     session, target, email=address, keys=self.keys, settings=self.settings, now=now, actor="test"
                 )
-                targets.set_pace(session, target, pace, now=now, actor="test")
+                if per_hour is not None:
+                    targets.set_pace(session, target, pace, now=now, actor="test")
         return slugs
 
     def sign(self, slug: str, *forms: signing.SignForm) -> None:
@@ -248,9 +266,19 @@ def provider_process(module: str, folder: Path, *words: str, scheme: str = "http
             process.stdout.close()
 
 
-def sendgrid_settings(provider: Provider, **more: str) -> Mapping[str, str]:
+def sendgrid_settings(provider: Provider, **more: str) -> dict[str, Any]:
     """Settings that send to a fake SendGrid."""
     return {"transport": "sendgrid", "sendgrid_api_key": API_KEY, "sendgrid_host": provider.url, **more}
+
+
+def report_all(engine: Engine, key: EventKey, taken: list[dict[str, Any]]) -> None:
+    """The provider's reports about all it took, doubled and out of order, through the hook."""
+    rows = rows_for(taken, kinds=["processed", "delivered"], doubled=0.3, shuffled=True, seed=1)
+    with TestClient(create_app(engine.settings, engine.db), base_url=engine.settings.base_url) as client:
+        for begin in range(0, len(rows), 500):
+            signed = key.signed(rows[begin : begin + 500], at=time.time())
+            answer = client.post("/hooks/sendgrid/events", content=signed.body, headers=signed.headers)
+            assert answer.status_code == 200, answer.text
 
 
 def confirm_tokens(texts: Sequence[str]) -> list[str]:
