@@ -114,11 +114,13 @@ def visit(chromium: Browser, site: Site) -> Iterator[Visitor]:
                 made.complaints.append(message.text)
 
         def request(sent: Request) -> None:
-            if not sent.url.startswith((site.url, "data:", "about:")):
+            was_refused = "csp" in (sent.failure or "")  # by our own policy, before it left the browser
+            if not was_refused and not sent.url.startswith((site.url, "data:", "about:")):
                 made.foreign.append(sent.url)
 
         made.page.on("console", console)
-        made.page.on("request", request)
+        made.page.on("requestfinished", request)
+        made.page.on("requestfailed", request)
         made.page.on("pageerror", lambda error: made.complaints.append(str(error)))
         made.page.goto(site.url + path)
         return made

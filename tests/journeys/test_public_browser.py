@@ -1,0 +1,265 @@
+"""A signer in a real browser: read, get it wrong, sign, confirm, follow, withdraw; by thumb, keyboard and night."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from playwright.sync_api import Page, expect
+from sqlalchemy import select
+
+from outreach import signing
+from outreach.domain.deliveries import MailClass, Stream
+from outreach.domain.messages import Mailbox, Message
+from outreach.keys import Keys, hash_of
+from outreach.models import Ask, CampaignKind, CampaignState, Signature, SignatureState, Token
+from outreach.transports.mailbox import MailboxTransport
+from tests import factories
+from tests.browser import DESK, PHONE, Site, Visitor, barriers, sideways
+
+pytestmark = pytest.mark.browser
+
+DEMANDS = ("Build a shelter with a bench at every stop.", "Keep the fare where it is until the work is done.")
+
+
+@pytest.fixture(autouse=True)
+def campaigns(site: Site) -> None:
+    now = datetime.now(UTC)
+    with site.db.begin() as session:
+        campaign = factories.campaign(
+            session,
+            slug="shelters",
+            title="A bus shelter for every stop, before the winter comes",
+            kind=CampaignKind.PETITION,
+            targets=[
+                factories.target(session, name="Alex Rivera", office="Mayor of Springfield"),
+                factories.target(session, name="Sam Okafor", office="Transit Commissioner"),
+            ],
+            demands=DEMANDS,
+            subject="A shelter at every stop",
+            now=now,
+        )
+        campaign.why = "Those who cannot drive depend on it."
+        campaign.asks = [Ask(position=1, title="Come and see", text="Wait with us.", link_label="Learn more")]
+        campaign.asks[0].link_url = "https://example.org/more"
+        for _ in range(12):
+            factories.signature(session, campaign, state=SignatureState.CONFIRMED)
+        factories.campaign(session, slug="won", title="Open the library on Sundays", state=CampaignState.CLOSED)
+
+
+def confirm_path(site: Site, email: str = "jane@example.org", *, ago: timedelta = timedelta()) -> str:
+    """Sign beside the browser; the path of the link in the mail."""
+    form = signing.SignForm("Jane Doe", email, own_words="I wait in the rain.\n\nTwice a day.", updates=True)
+    keys = Keys(site.settings.secret_key)
+    with site.db.begin() as session:
+        signing.sign(session, "shelters", form, keys=keys, settings=site.settings, now=datetime.now(UTC) - ago)
+        signature = session.scalars(select(Signature).order_by(Signature.id.desc())).first()
+        assert signature is not None
+        return signing.confirm_url(site.settings, keys, signature).removeprefix(site.url)
+
+
+def receipt_path(site: Site, email: str, *, withdrawn: bool = False) -> str:
+    token = confirm_path(site, email).rpartition("/")[2]
+    keys, now = Keys(site.settings.secret_key), datetime.now(UTC)
+    with site.db.begin() as session:
+        receipt = signing.confirm(session, token, keys=keys, now=now).receipt_token
+        if withdrawn:
+            signing.withdraw(session, receipt, keys=keys, now=now)
+    return f"/letter/{receipt}"
+
+
+def store_mail(site: Site, html: str = "<p style='color:#333'>Hello Jane</p>") -> str:
+    """One mail in the mailbox; the path it is read at."""
+    message = Message(
+        delivery="abc",
+        attempt=1,
+        mail_class=MailClass.CONFIRMATION,
+        stream=Stream.ACT,
+        sender=Mailbox("Fair Streets", "act@act.example.org"),
+        to=Mailbox("Jane Doe", "jane@example.org"),
+        reply_to=None,
+        subject="Confirm your letter",
+        text=f"Hello Jane,\n\nopen {site.url}/confirm/abc to confirm.\n",
+        html=html,
+        message_id="<abc@act.example.org>",
+        date=datetime.now(UTC),
+    )
+    name = MailboxTransport(site.settings.mailbox_dir).send(message).provider_id
+    return f"/dev/mail/{name}"
+
+
+def test_from_reading_to_withdrawing(site: Site, visit: Visitor) -> None:
+    page = visit("/", size=PHONE).page
+    page.get_by_role("link", name=re.compile("A bus shelter")).click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("A bus shelter for every stop, before the winter comes")
+    page.get_by_role("link", name="Sign this petition").click()
+
+    # The letter fills in while they type, as text and never as markup.
+    page.get_by_label("Full name").fill("Jane <b>Doe</b>")
+    expect(page.locator(".envelope .slot")).to_have_text("Jane <b>Doe</b>")
+    page.get_by_label("Email", exact=True).fill("jane at example")
+    page.get_by_label(re.compile("Your own words")).fill("I wait in the rain.\n\nTwice a day.")
+    page.get_by_role("button", name="Sign and send my letter").click()
+
+    # Wrong: the summary has the focus and leads to the field; nothing typed is lost.
+    expect(page).to_have_title(re.compile("^Error: "))
+    summary = page.get_by_role("alert")
+    expect(summary).to_be_focused()
+    expect(page.get_by_label(re.compile("Your own words"))).to_have_value("I wait in the rain.\n\nTwice a day.")
+    summary.get_by_role("link").last.click()
+    expect(page.get_by_label("Email", exact=True)).to_be_focused()
+
+    page.get_by_label("Full name").fill("Jane Doe")
+    page.get_by_label("Email", exact=True).fill("jane@example.org")
+    page.get_by_role("button", name="Sign and send my letter").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Check your email")
+
+    page.goto(site.url + confirm_path(site))
+    expect(page.locator(".letter-text").first).to_contain_text("Twice a day.")
+    page.get_by_role("button", name="Confirm and send my letters").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Thank you, Jane Doe")
+    assert "/letter/" in page.url
+    page.get_by_text("Read the letter").first.click()
+    expect(page.locator("details[open] .letter-text")).to_contain_text("I wait in the rain.")
+
+    page.get_by_role("link", name="Withdraw").click()
+    page.get_by_role("button", name="Withdraw my signature").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("You withdrew your signature")
+    expect(page.get_by_text("Called off", exact=True)).to_have_count(2)
+
+
+def test_without_scripts_everything_works(site: Site, visit: Visitor) -> None:
+    page = visit("/c/shelters", scripts=False).page
+    page.get_by_role("button", name="Sign and send my letter").click()
+    expect(page.get_by_role("heading", name="There is a problem")).to_be_visible()
+    page.get_by_label("Full name").fill("Jane Doe")
+    page.get_by_label("Email", exact=True).fill("jane@example.org")
+    page.get_by_role("button", name="Sign and send my letter").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Check your email")
+    page.goto(site.url + confirm_path(site))
+    page.get_by_role("button", name=re.compile("Confirm and send")).click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Thank you, Jane Doe")
+
+
+def test_the_form_can_be_filled_by_keyboard_alone(site: Site, visit: Visitor) -> None:
+    page = visit("/c/shelters").page
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to main content")).to_be_focused()
+    page.keyboard.press("Enter")
+    order = focused_through(page, until="Sign and send my letter")
+    fields = [
+        name for name in order if name in {"name", "email", "city", "postal_code", "own_words", "updates", "show_name"}
+    ]
+    assert fields == ["name", "email", "city", "postal_code", "own_words", "updates", "show_name"]
+    assert "website" not in order, "what only robots see is not reached by the tab key"
+
+
+def focused_through(page: Page, *, until: str) -> list[str]:
+    """Press Tab until the button with that name has the focus; the names or texts passed, in their order."""
+    passed = []
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        where = page.evaluate("document.activeElement.name || document.activeElement.textContent.trim()")
+        assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none", where
+        passed.append(where)
+        if where == until:
+            return passed
+    raise AssertionError(f"{until!r} is not reached: {passed}")
+
+
+def test_b11_a_token_never_leaves_with_a_referrer(site: Site, visit: Visitor) -> None:
+    path = confirm_path(site)
+    seen: list[str] = []
+    page = visit("/").page
+    page.on("request", lambda request: seen.append(request.headers.get("referer", "")))
+    page.goto(site.url + path)
+    page.get_by_role("link", name=re.compile("go back to the form")).click()
+    page.wait_for_url("**/c/shelters")
+    assert not [referrer for referrer in seen if path in referrer]
+
+
+def test_b16_the_pages_cannot_be_framed(site: Site, visit: Visitor) -> None:
+    visited = visit("/")
+    page = visited.page
+    evil = f"<iframe src='{site.url}/c/shelters'></iframe><iframe src='data:text/html,harmless'></iframe>"
+    page.route(f"{site.url}/evil", lambda route: route.fulfill(body=evil, content_type="text/html"))
+    with page.expect_response(f"{site.url}/c/shelters"):
+        page.goto(f"{site.url}/evil", wait_until="load")
+    refused, harmless = page.frames[1:]
+    assert "harmless" in harmless.content()
+    assert "shelter" not in refused.content()
+    visited.complaints.clear()  # the refusal is what was wanted
+
+
+def test_a16_a_mail_is_read_in_a_frame_that_can_do_nothing(site: Site, visit: Visitor) -> None:
+    path = store_mail(
+        site, "<p>Hello Jane</p><img src='https://evil.example/x.png'><form action='/u/x'><button>Go</button></form>"
+    )
+    visited = visit(path)
+    page = visited.page
+    frame = page.frame_locator("iframe")
+    expect(frame.get_by_text("Hello Jane")).to_be_visible()
+    assert page.locator("iframe").get_attribute("sandbox") == ""
+    answer = page.request.get(f"{site.url}{path}/html")
+    assert "sandbox; default-src 'none'" in answer.headers["content-security-policy"]
+    # The picture was not asked for: the frame's policy refused it, and said so.
+    assert visited.foreign == []
+    assert visited.complaints
+    assert all("evil.example" in complaint for complaint in visited.complaints)
+    visited.complaints.clear()
+    expect(page.get_by_role("link", name=f"{site.url}/confirm/abc")).to_be_visible()
+    for tab, word in (("Text", "Hello Jane,"), ("Source", "MIME-Version: 1.0"), ("Headers", "Message-ID")):
+        page.get_by_role("link", name=tab, exact=True).click()
+        expect(page.get_by_text(word).first).to_be_visible()
+
+
+def test_the_mailbox_can_be_searched(site: Site, visit: Visitor) -> None:
+    store_mail(site)
+    page = visit("/dev/mail").page
+    page.get_by_role("searchbox").fill("JANE@example")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("row")).to_have_count(2)
+    page.get_by_role("searchbox").fill("nothing like it")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("No mail holds")).to_be_visible()
+
+
+def every_page(site: Site) -> Iterator[str]:
+    """The path of each public page and of each of its states."""
+    yield from ("/", "/c/shelters", "/c/won", "/c/shelters/check-your-email", "/nowhere")
+    yield confirm_path(site, "open@example.org")
+    yield confirm_path(site, "late@example.org", ago=timedelta(days=8))
+    receipt = receipt_path(site, "follows@example.org")
+    yield from (receipt, f"{receipt}/withdraw", receipt_path(site, "gone@example.org", withdrawn=True))
+    with site.db.begin() as session:
+        reader = factories.supporter(session)
+        session.add(
+            Token(hash=hash_of("s"), purpose="unsubscribe", supporter_id=reader.id, created_at=datetime.now(UTC))
+        )
+    yield "/u/s"
+    mail = store_mail(site)
+    yield from ("/dev/mail", "/dev/mail?q=nothing", mail, f"{mail}?view=text", f"{mail}?view=headers")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
+def test_no_page_keeps_anybody_out(site: Site, visit: Visitor, theme: str, size: dict[str, int]) -> None:
+    page = visit("/", theme=theme, size=size).page
+    for path in every_page(site):
+        page.goto(site.url + path)
+        assert barriers(page) == [], path
+        assert sideways(page) == 0, path
+    page.goto(site.url + "/c/shelters")
+    page.get_by_role("button", name="Sign and send my letter").click()
+    expect(page.get_by_role("alert")).to_be_visible()
+    assert barriers(page) == []
+
+
+def test_the_text_can_be_twice_as_large_on_a_small_phone(site: Site, visit: Visitor) -> None:
+    """WCAG 1.4.10: at 320 pixels, or at 400 % on a desk, nothing has to be scrolled sideways."""
+    page = visit("/", size={"width": 320, "height": 256}).page
+    for path in every_page(site):
+        page.goto(site.url + path)
+        assert sideways(page) == 0, path
