@@ -17,8 +17,7 @@ from sqlalchemy.orm import Session
 from outreach.domain.deliveries import MailClass, climbs
 from outreach.domain.events import STATES, Event, EventKind
 from outreach.models import Attempt, Contact, ContactState, Delivery, ProviderEvent
-from outreach.outbox import Books, contact_changed
-from outreach.outbox.claiming import accept_evidence
+from outreach.outbox import Books, accept_evidence, contact_changed
 from outreach.suppression import suppress
 
 

@@ -9,7 +9,7 @@ books.py      the one function that changes a state, with its log and counters
 
 from .books import Books, due_streams
 from .brakes import brakes_pulled, lift_brake, pull_brake
-from .claiming import Answer, Claim, Going, claim, intend, release_claim, rescue, settle
+from .claiming import Claim, Going, claim, intend, release_claim
 from .desk import CalledOff, cancel, cancel_letters, hold, release, resend, resolve_doubts
 from .enqueue import (
     Queued,
@@ -20,6 +20,7 @@ from .enqueue import (
     enqueue_notices,
     stream_lane,
 )
+from .settling import Answer, accept_evidence, bury, rescue, settle
 
 __all__ = [
     "Answer",
@@ -28,7 +29,9 @@ __all__ = [
     "Claim",
     "Going",
     "Queued",
+    "accept_evidence",
     "brakes_pulled",
+    "bury",
     "cancel",
     "cancel_letters",
     "claim",

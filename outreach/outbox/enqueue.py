@@ -72,44 +72,45 @@ def enqueue_letters_of(
         return Queued(queued=0, held=0)
     signatures = [signature for signature, _ in asked]
     campaign = session.get_one(Campaign, signatures[0].campaign_id)
-    wave_id = session.scalar(select(Wave.id).where(Wave.campaign_id == campaign.id, Wave.is_standing))
+    standing = select(Wave.id).where(Wave.campaign_id == campaign.id, Wave.is_standing)
+    wave_id = None if campaign.hold_for_waves else session.scalar(standing)
     served = _targets_served(session, signatures)
     contacts = usable_contacts(session, {target_id: None for _, hashes in asked for target_id in hashes})
     versions = _versions(session, campaign.id)
-    rows: list[dict[str, Any]] = []
-    for signature, content_hashes in asked:
-        for target_id, content_hash in sorted(content_hashes.items()):
-            if (signature.supporter_id, target_id) in served:
-                continue
-            contact = contacts.get(target_id)
-            reason = NO_CONTACT if contact is None else WAITS_FOR_WAVE if campaign.hold_for_waves else ""
-            ref = new_ref()
-            rows.append(
-                _row(
-                    ref=ref,
-                    mail_class=MailClass.LETTER,
-                    stream=Stream.LETTERS,
-                    state=State.HELD if reason else State.QUEUED,
-                    reason=reason,
-                    campaign_id=campaign.id,
-                    wave_id=None if campaign.hold_for_waves else wave_id,
-                    signature_id=signature.id,
-                    supporter_id=signature.supporter_id,
-                    target_id=target_id,
-                    contact_id=contact.id if contact else None,
-                    lane_id=contact.lane_id if contact else None,
-                    address_hash=contact.address_hash if contact else None,
-                    version_id=versions[target_id],
-                    reply_hash=hash_of(keys.alias(ref)),
-                    content_hash=content_hash,
-                    created_at=now,
-                    due_at=now,
-                )
-            )
+    rows = [
+        _letter(signature, target_id, content_hash, campaign, contacts.get(target_id), keys)
+        | {"wave_id": wave_id, "version_id": versions[target_id], "created_at": now, "due_at": now}
+        for signature, content_hashes in asked
+        for target_id, content_hash in sorted(content_hashes.items())
+        if (signature.supporter_id, target_id) not in served
+    ]
     with Books(session, now=now, actor=actor) as books:
         added = books.add(rows)
-    held = sum(1 for row in rows if row["state"] is State.HELD) if added else 0
-    return Queued(queued=len(added) - held, held=held)
+    held = session.scalars(select(Delivery.id).where(Delivery.id.in_(added), Delivery.state == State.HELD)).all()
+    return Queued(queued=len(added) - len(held), held=len(held))
+
+
+def _letter(
+    signature: Signature, target_id: int, content_hash: str, campaign: Campaign, contact: Contact | None, keys: Keys
+) -> dict[str, Any]:
+    reason = NO_CONTACT if contact is None else WAITS_FOR_WAVE if campaign.hold_for_waves else ""
+    ref = new_ref()
+    return _row(
+        ref=ref,
+        mail_class=MailClass.LETTER,
+        stream=Stream.LETTERS,
+        state=State.HELD if reason else State.QUEUED,
+        reason=reason,
+        campaign_id=campaign.id,
+        signature_id=signature.id,
+        supporter_id=signature.supporter_id,
+        target_id=target_id,
+        contact_id=contact.id if contact else None,
+        lane_id=contact.lane_id if contact else None,
+        address_hash=contact.address_hash if contact else None,
+        reply_hash=hash_of(keys.alias(ref)),
+        content_hash=content_hash,
+    )
 
 
 def _row(**values: Any) -> dict[str, Any]:

@@ -16,8 +16,7 @@ import structlog
 from outreach.domain.deliveries import State, Stream
 from outreach.domain.messages import Message
 from outreach.models import Database
-from outreach.outbox import Answer, Books, Claim, claim, intend, release_claim, settle
-from outreach.outbox.claiming import bury
+from outreach.outbox import Answer, Books, Claim, bury, claim, intend, release_claim, settle
 from outreach.settings import Settings
 
 from .hands import Hands
