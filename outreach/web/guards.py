@@ -86,6 +86,10 @@ class TurnedAway(Exception):
         self.status = status
 
 
+class Gone(Exception):
+    """The client hung up in the middle. Half a form is no form."""
+
+
 class Guard:
     """An ASGI layer around the whole application."""
 
@@ -109,6 +113,8 @@ class Guard:
             self._check(request)
             body = await _whole_body(request, receive)
             await self.app(inner, _replay(body, receive), answer.send)
+        except Gone:
+            pass
         except TurnedAway as no:
             await error_page(request, no.status)(inner, receive, answer.send)
         except Exception as error:  # the last net: the person gets a page, the log gets no personal data
@@ -152,7 +158,7 @@ def _host_of(request: Request) -> str:
 
 
 async def _whole_body(request: Request, receive: Receive) -> bytes:
-    """The body, read before anything else happens; TurnedAway when it is too large (413) or too slow (408)."""
+    """The body, read before anything else happens; TurnedAway when it is too large (413) or too slow (408), or Gone."""
     if request.method == "GET":
         return b""
     path = request.scope["path"]
@@ -165,6 +171,8 @@ async def _whole_body(request: Request, receive: Receive) -> bytes:
         async with asyncio.timeout(READ_SECONDS):
             while True:
                 message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise Gone
                 body += message.get("body", b"")
                 if len(body) > largest:
                     raise TurnedAway(413)

@@ -166,31 +166,50 @@ def test_a_length_that_is_no_number_is_refused(client: TestClient) -> None:
         assert client.post("/c/x/sign", headers={"content-length": length}, content=b"").status_code in (400, 413)
 
 
-def test_b20_a_body_that_does_not_come_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, client: TestClient) -> None:
-    monkeypatch.setattr(guards, "READ_SECONDS", 0.01)
-    sent: list[dict[str, Any]] = []
+def drive(client: TestClient, *incoming: dict[str, Any]) -> list[dict[str, Any]]:
+    """What the application sends when exactly these messages arrive, and then none."""
+    waiting, sent = list(incoming), list[dict[str, Any]]()
 
-    async def never() -> Any:
-        await asyncio.Event().wait()
+    async def receive() -> Any:
+        if not waiting:
+            await asyncio.Event().wait()
+        return waiting.pop(0)
 
     async def send(message: Any) -> None:
         sent.append(message)
 
+    form = (b"content-type", b"application/x-www-form-urlencoded")
     scope = {
         "type": "http",
         "method": "POST",
         "path": "/c/x/sign",
         "raw_path": b"/c/x/sign",
         "query_string": b"",
-        "headers": [(b"host", b"127.0.0.1")],
+        "headers": [(b"host", b"127.0.0.1"), form],
         "client": ("127.0.0.1", 1),
         "server": ("127.0.0.1", 8000),
         "scheme": "http",
         "http_version": "1.1",
     }
     app: Callable[..., Awaitable[None]] = app_of(client)
-    asyncio.run(app(scope, never, send))  # type: ignore[arg-type]
-    assert sent[0]["status"] == 408
+    asyncio.run(app(scope, receive, send))  # type: ignore[arg-type]
+    return sent
+
+
+def test_b20_a_body_that_does_not_come_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, client: TestClient) -> None:
+    monkeypatch.setattr(guards, "READ_SECONDS", 0.01)
+    assert drive(client, {"type": "http.request", "body": b"a", "more_body": True})[0]["status"] == 408
+
+
+def test_half_a_form_is_no_form(monkeypatch: pytest.MonkeyPatch, client: TestClient) -> None:
+    signed: list[object] = []
+    monkeypatch.setattr("outreach.signing.sign", lambda *args, **_: signed.append(args))
+    part = {"type": "http.request", "body": b"name=Jane&email=jane%40example.org&own_words=I+am+not", "more_body": True}
+    assert drive(client, part, {"type": "http.disconnect"}) == []
+    assert signed == []
+    rest = {"type": "http.request", "body": b"+sorry", "more_body": False}
+    drive(client, part, rest)
+    assert len(signed) == 1
 
 
 def test_head_is_get_without_the_body(client: TestClient) -> None:
