@@ -48,8 +48,8 @@ def _signal(process: subprocess.Popen[bytes], sign: int) -> None:
 
 
 @contextmanager
-def postgres() -> Iterator[str]:
-    """A PostgreSQL cluster without fsync; yields the address of its `postgres` database."""
+def postgres(*, durable: bool = False) -> Iterator[str]:
+    """A PostgreSQL cluster, without fsync unless `durable`; yields the address of its `postgres` database."""
     if url := os.environ.get("TEST_DATABASE_URL"):
         yield url
         return
@@ -74,7 +74,8 @@ def postgres() -> Iterator[str]:
         check=True,
         **quiet,  # type: ignore[call-overload]
     )
-    options = ("fsync=off", "full_page_writes=off", "max_connections=200", "unix_socket_directories=")
+    careless = () if durable else ("fsync=off", "full_page_writes=off")
+    options = (*careless, "max_connections=200", "unix_socket_directories=")
     command = [str(binaries / "postgres"), "-D", str(data), "-h", "127.0.0.1", "-p", str(port)]
     process = subprocess.Popen(command + [word for option in options for word in ("-c", option)], **quiet)  # type: ignore[call-overload]
     try:

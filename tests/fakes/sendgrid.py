@@ -296,7 +296,11 @@ async def _serve(options: argparse.Namespace) -> None:
     )
     provider.keep_payloads = False
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: _Connection(provider), "127.0.0.1", options.port, backlog=512)
+    tls = None
+    if options.tls:
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(options.tls)
+    server = await loop.create_server(lambda: _Connection(provider), "127.0.0.1", options.port, ssl=tls, backlog=512)
     if options.webhook:
         Reporter(provider.ledger, provider.key, options.webhook, rates(options.events), options.seed).start()
     print(json.dumps({"port": server.sockets[0].getsockname()[1], "key": provider.key.public}), flush=True)
@@ -312,6 +316,7 @@ def main() -> None:
     parser.add_argument("--faults", default="", help="such as 429=0.05,hang_after=0.01,delay=0.05")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--key", type=Path, help="file of the key that signs events, made when missing")
+    parser.add_argument("--tls", type=Path, help="file with a key and its certificate, see certificates.py")
     parser.add_argument("--webhook", default="", help="report what was taken to this address, all the time")
     parser.add_argument("--events", default="", help="such as bounce=0.01,deferred=0.05,doubled=0.3,shuffled=1")
     with contextlib.suppress(KeyboardInterrupt):

@@ -1,0 +1,131 @@
+"""`outreach bench …`: how fast the engine is on this machine. The servers it is measured against are the tests' own,
+so it runs in a checkout: `./run bench engine`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator, Sequence
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from outreach.cli import base
+from outreach.cli.base import Json
+from outreach.errors import NotNow
+
+app = typer.Typer(help="How fast the engine is on this machine; in a checkout.", no_args_is_help=True)
+
+
+class Kind(StrEnum):
+    """The databases to measure on."""
+
+    SQLITE = "sqlite"
+    POSTGRESQL = "postgresql"
+
+
+Letters = Annotated[int, typer.Option(min=100, max=1_000_000, help="How many letters leave in each run.")]
+Base = Annotated[Kind, typer.Option("--database", help="Where the outbox lies.")]
+Workers = Annotated[int, typer.Option(min=1, max=64, help="Worker processes.")]
+Celery = Annotated[bool, typer.Option("--celery", help="With a real Celery worker instead of the bare sending loop.")]
+Profile = Annotated[str, typer.Option(metavar="FILE", help="Write cProfile's figures of each worker to FILE.0, FILE.1")]
+
+
+def register(top: typer.Typer) -> None:
+    """Add the noun to the top of the command line."""
+    top.add_typer(app, name="bench")
+
+
+def _report() -> Any:
+    try:
+        return importlib.import_module("tests.bench.report")
+    except ModuleNotFoundError as error:
+        raise NotNow(
+            f"Benchmarks need the tests' servers, and {error.name} is not here.",
+            where="bench",
+            advice="Run them in a checkout: ./run bench engine",
+        ) from None
+
+
+@app.command()
+def engine(letters: Letters = 10_000, as_json: Json = False) -> None:
+    """Every way out on SQLite and PostgreSQL, each beside a bare client in the same minute."""
+    report = _report()
+    runs = report.engine(letters, told=lambda run: None if as_json else base.err.print(_line(report, run)))
+    _tell(report, runs, report.as_json(runs), as_json)
+
+
+@app.command()
+def sendgrid(
+    letters: Letters = 10_000,
+    database: Base = Kind.POSTGRESQL,
+    workers: Workers = 2,
+    celery: Celery = False,
+    profile: Profile = "",
+    as_json: Json = False,
+) -> None:
+    """One request per letter to a fake SendGrid."""
+    _one("sendgrid", letters, database, workers, celery, profile, as_json)
+
+
+@app.command()
+def smtp(
+    letters: Letters = 10_000,
+    database: Base = Kind.POSTGRESQL,
+    workers: Workers = 2,
+    celery: Celery = False,
+    profile: Profile = "",
+    as_json: Json = False,
+) -> None:
+    """One mail per letter to an SMTP server that keeps everything."""
+    _one("smtp", letters, database, workers, celery, profile, as_json)
+
+
+@app.command()
+def mailbox(
+    letters: Letters = 10_000, database: Base = Kind.SQLITE, workers: Workers = 2, as_json: Json = False
+) -> None:
+    """One file per letter, each on disk before it counts."""
+    _one("mailbox", letters, database, workers, False, "", as_json)
+
+
+@app.command()
+def claim(
+    letters: Letters = 10_000,
+    database: Base = Kind.POSTGRESQL,
+    workers: Workers = 2,
+    profile: Profile = "",
+    as_json: Json = False,
+) -> None:
+    """Claimed, written, intended and settled, with nothing handed over."""
+    _one("nothing", letters, database, workers, False, profile, as_json)
+
+
+def _one(transport: str, letters: int, database: Kind, workers: int, celery: bool, profile: str, as_json: bool) -> None:
+    report = _report()
+    run = report.one(transport, letters, str(database), celery=celery, processes=workers, profile=profile)
+    _tell(report, [run], run.as_json(), as_json)
+
+
+def _line(report: Any, run: Any) -> str:
+    head, row = report.as_table([run])
+    return ", ".join(f"{name} {value}" for name, value in zip(head, row, strict=True))
+
+
+def _tell(report: Any, runs: Sequence[Any], answer: dict[str, Any], as_json: bool) -> None:
+    """Show the runs; exit 1 when a letter was lost or doubled, since speed means nothing then."""
+    if as_json:
+        base.emit(answer)
+    else:
+        for line in _aligned(report.as_table(runs)):
+            base.out.print(line)
+    if any(run.lost or run.doubled for run in runs):
+        raise typer.Exit(1)
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        words, numbers = row[:3], row[3:]
+        yield "  ".join([*map(str.ljust, words, widths), *map(str.rjust, numbers, widths[3:])])
