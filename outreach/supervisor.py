@@ -6,9 +6,9 @@
     beat       rings every few seconds for what is due
     web        pages and hooks
 
-A process that ends is started again, after 0.2 s at first and 5 s at most. Each is tethered to this one
-(`tether.py`): whatever happens to the supervisor, nothing is left behind. Only redis is not missed for a while:
-signatures are rows, and leave when it is back.
+A process that ends is started again, after 0.2 s at first and 5 s at most; one that stands still is ended first
+(`stalled.py`). Each is tethered to this one (`tether.py`): whatever happens to the supervisor, nothing is left
+behind. Without redis the pages go on: signatures are rows, and leave when it is back.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from outreach import embedded, heartbeats, migrating, tether
 from outreach.errors import NotNow, OutOfReach, OutreachError, WrongSetting
 from outreach.models import Database
 from outreach.settings import PREFIX, Settings
+from outreach.stalled import Watch
 
 _TICK = 0.05
 _FIRST_DELAY, _LONGEST_DELAY = 0.2, 5.0
@@ -119,6 +120,7 @@ class Supervisor:
         self._thread = threading.Thread(target=self._run, name="supervisor", daemon=True)
         self._over = threading.Event()
         self._held = ExitStack()
+        self._watch = Watch(settings, lambda: self.pids, say=say)
 
     @property
     def addresses(self) -> dict[str, str]:
@@ -152,6 +154,7 @@ class Supervisor:
             finally:
                 db.close()
             self._thread.start()
+            self._watch.start()
         except BaseException:
             self._held.close()
             raise
@@ -189,6 +192,7 @@ class Supervisor:
     def stop(self) -> None:
         """Stop beat and web, then the workers, then redis; 20 seconds at the very most. May be called twice."""
         self._over.set()
+        self._watch.stop()
         if self._thread.ident is not None:
             self._thread.join()
         self._held.close()

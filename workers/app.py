@@ -13,7 +13,6 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import cache
 from typing import Any, NoReturn
 
@@ -151,9 +150,16 @@ def _end_pool_process(**_: Any) -> None:
         here.db.close()
 
 
+def _ringing(**_: Any) -> None:
+    alive.turn()
+
+
 def _begin_beat(**_: Any) -> None:
     tether.watch_own_parent()
-    pulse = heartbeats.Pulse(Database(read_settings().database), "beat", every=timedelta(seconds=5))
+    # Its loop turns when it rings, every few seconds; one that hangs on Redis falls silent.
+    alive.turn()
+    signals.before_task_publish.connect(_ringing)
+    pulse = heartbeats.Pulse(Database(read_settings().database), "beat", steady=alive.is_turning)
     _pulse[os.getpid()] = pulse
     pulse.start()
 
