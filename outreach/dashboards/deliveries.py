@@ -30,7 +30,8 @@ from outreach.models import (
 from .queue import in_state, names_of
 
 PAGE = 50
-#: Up to so many rows in a state, it is cheaper to gather them campaign by campaign than to walk the whole table.
+#: Up to so many rows in a state, it is cheaper to gather them by an index than to walk back through the table until
+#: a page is full; with more of them, a page is full soon.
 _FEW = 20_000
 
 
@@ -131,19 +132,22 @@ def deliveries_page(
     limit: int = PAGE,
 ) -> tuple[list[DeliveryRow], int | None]:
     """A page of deliveries, the newest first, and the `before` of the next page; None on the last one."""
-    chosen = _rows()
-    if state is not None:
-        chosen = chosen.where(in_state(state))
-        if _are_few(session, state):
-            chosen = chosen.where(Delivery.campaign_id.in_(select(Campaign.id)))
+    # The page's ids first, from one table: joined at once, planners begin with the campaigns and sort everything.
+    chosen = select(Delivery.id).order_by(Delivery.id.desc()).limit(limit + 1)
+    if state is not None and _are_few(session, state):
+        campaigns = list(session.scalars(select(Campaign.id)))
+        chosen = chosen.where(in_state(state), Delivery.campaign_id.in_(campaigns))
+    elif state is not None:
+        chosen = chosen.where(Delivery.state == state)
     if stream is not None:
         chosen = chosen.where(Delivery.stream == stream)
     if campaign_id is not None:
         chosen = chosen.where(Delivery.campaign_id == campaign_id)
     if before is not None:
         chosen = chosen.where(Delivery.id < before)
-    rows = [_row(*row) for row in session.execute(chosen.order_by(Delivery.id.desc()).limit(limit + 1))]
-    return rows[:limit], rows[limit - 1].number if len(rows) > limit else None
+    ids = session.scalars(chosen).all()
+    rows = session.execute(_rows().where(Delivery.id.in_(ids[:limit])).order_by(Delivery.id.desc()))
+    return [_row(*row) for row in rows], ids[limit - 1] if len(ids) > limit else None
 
 
 def _are_few(session: Session, state: State) -> bool:

@@ -277,7 +277,7 @@ def test_deliveries_are_paged_without_gap_or_repeat(db: Database, now: datetime)
             if before is None:
                 break
     assert seen == sorted(seen, reverse=True)
-    assert (len(set(seen)), pages) == (7, 3)
+    assert (len(seen), len(set(seen)), pages) == (7, 7, 3)
 
 
 def test_a_full_last_page_has_no_next_one(db: Database, now: datetime) -> None:
