@@ -30,7 +30,7 @@ MERGE_FIELDS = (
         "place it nowhere.",
         "My neighbours and I wait for the bus in the rain.",
     ),
-    MergeField("target.salutation", "How the letter greets its target.", "Dear Mayor Rivera,"),
+    MergeField("target.salutation", "How the letter greets its target.", "Dear Mayor Rivera"),
     MergeField("target.name", "The target's name without the office.", "Alex Rivera"),
     MergeField("target.office", "The target's office.", "Mayor of Springfield"),
     MergeField("campaign.title", "The campaign's title.", "A bus shelter for every stop"),

@@ -24,7 +24,7 @@ class Mailbox:
 class Message:
     """One mail to one mailbox.
 
-    `text` and `html` use "\\n" line ends; `text` is wrapped at 78 columns. `headers` are those beyond From, To,
+    `text` and `html` use "\\n" line ends; `text` is wrapped at 72 columns. `headers` are those beyond From, To,
     Reply-To, Subject, Date, Message-ID and the MIME ones; their values are ASCII and need no folding.
     """
 

@@ -26,7 +26,7 @@ _OWN_WORDS = "signer.own_words"
 class Letter:
     """What one signature says to one target, before anything is added about who sent it.
 
-    `text` is wrapped at 78 columns and ends without a line break. `html` is the same text as paragraphs, without
+    `text` is wrapped at 72 columns and ends without a line break. `html` is the same text as paragraphs, without
     a frame. The same fields always give the same letter, to the byte.
     """
 

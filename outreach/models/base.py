@@ -165,7 +165,9 @@ def _is_out_of_reach(error: DBAPIError) -> bool:
 
 def _engine(url: str, pool_size: int, *, read_only: bool = False) -> Engine:
     if make_url(url).get_backend_name() == "sqlite":
-        engine = create_engine(url, pool_size=pool_size, max_overflow=pool_size, connect_args={"timeout": 20})
+        engine = create_engine(
+            url, pool_size=pool_size, max_overflow=pool_size, hide_parameters=True, connect_args={"timeout": 20}
+        )
         _tame_sqlite(engine, "BEGIN" if read_only else "BEGIN IMMEDIATE", read_only)
         return engine
     options = "-c statement_timeout=60000 -c lock_timeout=10000 -c idle_in_transaction_session_timeout=60000"
@@ -175,6 +177,7 @@ def _engine(url: str, pool_size: int, *, read_only: bool = False) -> Engine:
         url,
         pool_size=pool_size,
         max_overflow=pool_size,
+        hide_parameters=True,  # or its error messages would quote addresses and letters
         pool_pre_ping=True,
         pool_recycle=1800,
         connect_args={"connect_timeout": 5, "options": options},

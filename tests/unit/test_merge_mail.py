@@ -133,7 +133,7 @@ def test_without_city_and_postal_address_nothing_dangles() -> None:
     envelope = Envelope.of(replace(SETTINGS, postal_address=""), campaign="x", organisation="Fair Streets")
     text = _mail(envelope=envelope, signer_city="").text
     assert "Sent by Jane Doe through Fair Streets." in " ".join(text.split())
-    assert text.endswith("them: help@outreach.example.org\n")
+    assert text.endswith("them:\nhelp@outreach.example.org\n")
 
 
 def test_the_html_of_a_letter_is_plain_says_its_language_and_fetches_nothing() -> None:

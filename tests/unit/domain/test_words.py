@@ -214,7 +214,7 @@ def test_wrapping_only_moves_spaces_and_is_stable(text: str) -> None:
 
 
 def test_lines_that_fit_are_left_alone() -> None:
-    text = "Dear  Mayor,\n\n" + "x " * 38 + "\n   indented\n"
+    text = "Dear  Mayor,\n\n" + "x " * 35 + "\n   indented\n"
     assert wrap(text) == text
 
 
