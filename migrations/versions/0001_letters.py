@@ -331,6 +331,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("ref", name=op.f("uq_signatures_ref")),
     )
     with op.batch_alter_table("signatures", schema=None) as batch_op:
+        batch_op.create_index("ix_signatures_campaign_state", ["campaign_id", "state"], unique=False)
         batch_op.create_index("ix_signatures_supporter_id", ["supporter_id"], unique=False)
         batch_op.create_index(
             "uq_signatures_standing",
@@ -350,9 +351,7 @@ def upgrade() -> None:
         sa.CheckConstraint("role IN ('lead', 'co')", name=op.f("ck_sponsorships_role")),
         sa.ForeignKeyConstraint(["campaign_id"], ["campaigns.id"], name=op.f("fk_sponsorships_campaign_id_campaigns")),
         sa.ForeignKeyConstraint(
-            ["organisation_id"],
-            ["organisations.id"],
-            name=op.f("fk_sponsorships_organisation_id_organisations"),
+            ["organisation_id"], ["organisations.id"], name=op.f("fk_sponsorships_organisation_id_organisations")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_sponsorships")),
         sa.UniqueConstraint("campaign_id", "organisation_id", name=op.f("uq_sponsorships_campaign_id_organisation_id")),
@@ -654,14 +653,10 @@ def downgrade() -> None:
             sqlite_where=sa.text("state IN ('claimed', 'sending')"),
         )
         batch_op.drop_index(
-            "ix_deliveries_held",
-            postgresql_where=sa.text("state = 'held'"),
-            sqlite_where=sa.text("state = 'held'"),
+            "ix_deliveries_held", postgresql_where=sa.text("state = 'held'"), sqlite_where=sa.text("state = 'held'")
         )
         batch_op.drop_index(
-            "ix_deliveries_due",
-            postgresql_where=sa.text("state = 'queued'"),
-            sqlite_where=sa.text("state = 'queued'"),
+            "ix_deliveries_due", postgresql_where=sa.text("state = 'queued'"), sqlite_where=sa.text("state = 'queued'")
         )
         batch_op.drop_index(
             "ix_deliveries_doubt",
@@ -680,9 +675,7 @@ def downgrade() -> None:
     op.drop_table("waves")
     with op.batch_alter_table("sponsorships", schema=None) as batch_op:
         batch_op.drop_index(
-            "uq_sponsorships_one_lead",
-            postgresql_where=sa.text("role = 'lead'"),
-            sqlite_where=sa.text("role = 'lead'"),
+            "uq_sponsorships_one_lead", postgresql_where=sa.text("role = 'lead'"), sqlite_where=sa.text("role = 'lead'")
         )
 
     op.drop_table("sponsorships")
@@ -693,6 +686,7 @@ def downgrade() -> None:
             sqlite_where=sa.text("state IN ('pending', 'confirmed')"),
         )
         batch_op.drop_index("ix_signatures_supporter_id")
+        batch_op.drop_index("ix_signatures_campaign_state")
 
     op.drop_table("signatures")
     with op.batch_alter_table("sessions", schema=None) as batch_op:
@@ -730,9 +724,7 @@ def downgrade() -> None:
     op.drop_table("campaigns")
     with op.batch_alter_table("brakes", schema=None) as batch_op:
         batch_op.drop_index(
-            "uq_brakes_pulled",
-            postgresql_where=sa.text("lifted_at IS NULL"),
-            sqlite_where=sa.text("lifted_at IS NULL"),
+            "uq_brakes_pulled", postgresql_where=sa.text("lifted_at IS NULL"), sqlite_where=sa.text("lifted_at IS NULL")
         )
 
     op.drop_table("brakes")

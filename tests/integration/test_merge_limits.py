@@ -133,8 +133,8 @@ def test_the_command_shows_a_fit_template_as_a_letter(tmp_path: Path) -> None:
     assert told["ok"] is True
     assert told["fields"] == ["campaign.title", "target.salutation"]
     assert told["sample"]["subject"] == "About A bus shelter for every stop"
-    assert told["sample"]["text"].startswith("Dear Mayor Rivera,\n\nPlease.")
-    assert "Dear Mayor Rivera," in CliRunner().invoke(app, ["check", str(path)]).stdout
+    assert told["sample"]["text"].startswith("Dear Mayor Rivera\n\nPlease.")
+    assert "Dear Mayor Rivera" in CliRunner().invoke(app, ["check", str(path)]).stdout
 
 
 @pytest.mark.parametrize(
