@@ -130,37 +130,55 @@ def _reachable() -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        if not error.connection_invalidated and not _is_out_of_reach(error):
+        words = str(error.orig).strip() or type(error.orig).__name__
+        advice = _advice(words.lower(), lost=error.connection_invalidated)
+        if not advice:
             raise
-        reason = str(error.orig).strip().splitlines()[0][:200] if str(error.orig).strip() else type(error.orig).__name__
+        reason = words.splitlines()[0][:200].rstrip(".")
         raise OutOfReach(
-            f"The database does not answer: {reason}",
-            where="OUTREACH_DATABASE_URL",
-            advice="Start it, or correct the address; nothing was lost.",
+            f"The database cannot be used ({reason}); nothing was lost.", where="OUTREACH_DATABASE_URL", advice=advice
         ) from error
 
 
-def _is_out_of_reach(error: DBAPIError) -> bool:
-    words = str(error.orig).lower()
-    return any(
-        sign in words
-        for sign in (
-            "unable to open database",
-            "not a database",
-            "malformed",
-            "disk i/o",
-            "connection refused",
-            "connection failed",
-            "could not connect",
-            "could not translate host",
-            "authentication failed",
-            "does not exist\n" if "database" in words and "fatal" in words else "\0",
-            "server closed the connection",
-            "terminating connection",
-            "the database system is",
-            "connection timeout",
-        )
-    )
+#: What a driver says when the fault lies with the server or the file, and what a person can do about it.
+_SIGNS = {
+    "That file is no database, or is damaged: name another, or restore it from a backup.": (
+        "not a database",
+        "malformed",
+    ),
+    "Look at the disk: is there room, and may this user write there?": (
+        "unable to open database",
+        "disk i/o",
+        "disk is full",
+        "readonly database",
+        "attempt to write a readonly",
+    ),
+    "Correct the name, the user or the password in the address.": (
+        "could not translate host",
+        "failed to resolve host",
+        "authentication failed",
+        "no password supplied",
+        'fatal:  database "',
+        'fatal:  role "',
+    ),
+    "Start the server, or correct the address.": (
+        "connection refused",
+        "connection failed",
+        "could not connect",
+        "server closed the connection",
+        "terminating connection",
+        "the database system is",
+        "connection timeout",
+        "too many clients",
+    ),
+}
+
+
+def _advice(words: str, *, lost: bool) -> str:
+    for advice, signs in _SIGNS.items():
+        if any(sign in words for sign in signs):
+            return advice
+    return "Start the server, or correct the address." if lost else ""
 
 
 def _engine(url: str, pool_size: int, *, read_only: bool = False) -> Engine:

@@ -20,7 +20,7 @@ from .enqueue import (
     enqueue_notices,
     stream_lane,
 )
-from .settling import Answer, accept_evidence, bury, rescue, settle
+from .settling import Answer, Settled, accept_evidence, bury, rescue, settle
 
 __all__ = [
     "Answer",
@@ -29,6 +29,7 @@ __all__ = [
     "Claim",
     "Going",
     "Queued",
+    "Settled",
     "accept_evidence",
     "brakes_pulled",
     "bury",

@@ -8,15 +8,18 @@ transaction is open. What a killed worker leaves in doubt is one round at most.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 
 from outreach.domain.deliveries import State, Stream
 from outreach.domain.messages import Message
+from outreach.errors import OutOfReach
 from outreach.models import Database
-from outreach.outbox import Answer, Books, Claim, bury, claim, intend, release_claim, settle
+from outreach.outbox import Answer, Books, Claim, Going, Settled, bury, claim, intend, release_claim, settle
 from outreach.settings import Settings
 
 from .hands import Hands
@@ -24,6 +27,8 @@ from .parcels import CannotWrite, Desk, NoLongerConfirmed, Parcel
 
 log = structlog.get_logger()
 
+#: How long answers are kept in memory while the database is away, and how often it is tried.
+_PATIENCE, _RETRY_EVERY = 45.0, 0.5
 #: A task works this long at a stretch, then rings for itself again: short enough to stop a worker politely.
 _STRETCH = 10.0
 
@@ -58,28 +63,69 @@ def _send_batch(db: Database, hands: Hands, desk: Desk, *, stream: Stream, setti
 
 
 def _work_off(db: Database, hands: Hands, held: Claim, parcels: Sequence[Parcel], *, settings: Settings) -> int:
-    lease = timedelta(seconds=settings.lease_seconds)
-    retry_base = timedelta(seconds=settings.retry_base_seconds)
-    transport = hands.transport.name
     rest, answers, accepted = list(parcels), list[Answer](), 0
     while rest or answers:
         round_, rest = rest[: settings.handovers], rest[settings.handovers :]
-        now = db.now()
-        mails, unwritten = _write(round_, now)
-        # From here the lease runs; a hand-over that begins later than this cannot be answered within it.
-        deadline = time.monotonic() + settings.lease_seconds - settings.provider_timeout * 1.5
-        with db.begin() as session, Books(session, now=now) as books:
-            settled = settle(session, held, answers, transport=transport, now=now, retry_base=retry_base, books=books)
-            accepted += len(settled.accepted)
-            for parcel, error in unwritten:
-                _set_aside(books, held, parcel, error)
-            if settled.closed:
-                release_claim(books, held, [*mails, *(p.delivery_id for p in rest)], reason="the provider is away")
-                going, rest = [], []
-            else:
-                going = intend(session, held, list(mails), transport=transport, now=now, lease=lease, books=books)
-        answers = hands.hand_over([(g, mails[g.delivery_id]) for g in going], deadline=deadline) if going else []
+        patience = _PATIENCE if answers else 0.0
+        commit = partial(_turn, db, hands, held, round_, rest, answers, settings=settings)
+        turn = _while_the_database_is_away(commit, patience)
+        accepted += len(turn.settled.accepted)
+        if turn.settled.closed:
+            rest = []
+        answers = hands.hand_over(turn.mails, deadline=turn.deadline) if turn.mails else []
     return accepted
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """One committed round: what came of the last one, and the mails that may now be handed over."""
+
+    settled: Settled
+    mails: list[tuple[Going, Message]]
+    deadline: float  #: a hand-over that begins later than this (monotonic) cannot be answered within its lease
+
+
+def _turn(
+    db: Database,
+    hands: Hands,
+    held: Claim,
+    round_: Sequence[Parcel],
+    rest: Sequence[Parcel],
+    answers: Sequence[Answer],
+    *,
+    settings: Settings,
+) -> _Turn:
+    """One transaction: settle the last round's answers, and commit the attempts of the next."""
+    transport, lease = hands.transport.name, timedelta(seconds=settings.lease_seconds)
+    now = db.now()
+    mails, unwritten = _write(round_, now)
+    deadline = time.monotonic() + settings.lease_seconds - settings.provider_timeout * 1.5
+    with db.begin() as session, Books(session, now=now) as books:
+        retry_base = timedelta(seconds=settings.retry_base_seconds)
+        settled = settle(session, held, answers, transport=transport, now=now, retry_base=retry_base, books=books)
+        for parcel, error in unwritten:
+            _set_aside(books, held, parcel, error)
+        if settled.closed:
+            release_claim(books, held, [*mails, *(p.delivery_id for p in rest)], reason="the provider is away")
+            return _Turn(settled, [], deadline)
+        going = intend(session, held, list(mails), transport=transport, now=now, lease=lease, books=books)
+    return _Turn(settled, [(g, mails[g.delivery_id]) for g in going], deadline)
+
+
+def _while_the_database_is_away(turn: Callable[[], _Turn], patience: float) -> _Turn:
+    """Try again for `patience` seconds: what the provider just told us is kept nowhere else.
+
+    A turn may run twice: what was settled already is left as it is. When patience ends, the mails of the round stay
+    `sending` and are rescued into doubt, which is the truth.
+    """
+    begun = time.monotonic()
+    while True:
+        try:
+            return turn()
+        except OutOfReach:
+            if time.monotonic() - begun >= patience:
+                raise
+            time.sleep(_RETRY_EVERY)
 
 
 def _write(parcels: Sequence[Parcel], now: datetime) -> tuple[dict[int, Message], list[tuple[Parcel, CannotWrite]]]:

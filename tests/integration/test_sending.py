@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
+import pytest
 from sqlalchemy import func, select
 
 from outreach import audit, outbox
 from outreach.domain.deliveries import MailClass, State, Stream
 from outreach.domain.messages import Message, letter_hash
+from outreach.errors import OutOfReach
 from outreach.models import Attempt, Campaign, Database, Delivery, LetterVersion, Signature, Target
-from outreach.sending import Desk, Hands, send_due
+from outreach.sending import Desk, Hands, rounds, send_due
 from outreach.settings import Settings
 from outreach.signing import SignForm, confirm, look, sign
 from outreach.signing.links import confirm_url
@@ -174,3 +177,23 @@ def test_a_brake_pulled_while_sending_stops_after_the_round_in_the_air(
 
     assert send(db, settings, Braking()) == 2
     assert states(db) == {State.ACCEPTED: 2, State.QUEUED: 4}
+
+
+def test_answers_are_kept_while_the_database_is_away(
+    db: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    campaign_with(db, 2, settings)
+    monkeypatch.setattr("outreach.sending.rounds._RETRY_EVERY", 0)
+    away = iter([OutOfReach(), OutOfReach()])
+    honest = rounds._turn
+
+    def turn(*args: Any, **more: Any) -> Any:
+        answers = args[5]
+        if answers and (error := next(away, None)):
+            raise error
+        return honest(*args, **more)
+
+    monkeypatch.setattr("outreach.sending.rounds._turn", turn)
+    assert send(db, settings, MemoryTransport()) == 2
+    assert next(away, None) is None, "both failures were met"
+    assert states(db) == {State.ACCEPTED: 2}
