@@ -39,18 +39,28 @@ _sending = _Sending()
 
 
 class _Watched:
-    """Notes when the last byte of this thread's request is given to the socket."""
+    """Gives head and body to the socket in one write, and notes when that write begins.
+
+    Two writes are two packets, and wake the far server twice.
+    """
 
     _used_at = 0.0
+    _head = b""
 
     @property
     def is_connected(self) -> bool:
         return monotonic() - self._used_at < IDLE_SECONDS and bool(super().is_connected)  # type: ignore[misc]
 
     def send(self, data: Any) -> None:
-        last = isinstance(data, bytes) and data.endswith(_sending.body)
+        if not (isinstance(data, bytes) and data.endswith(_sending.body)):
+            _sending.left_whole = False
+            if self.sock is None:  # type: ignore[attr-defined]
+                self.connect()  # type: ignore[attr-defined]  # now, while failing still means that nothing has left
+            self._head = data
+            return
+        data, self._head = self._head + data, b""
         # Noted before the write: whatever interrupts it from outside must find the cautious answer.
-        _sending.left_whole = last
+        _sending.left_whole = True
         self._used_at = monotonic()
         try:
             super().send(data)  # type: ignore[misc]
