@@ -28,10 +28,19 @@ def command(words: list[str]) -> list[str]:
 
 def hold(parent: int) -> None:
     """Ask for SIGTERM when `parent` ends; end at once if it already has. Survives exec, not fork."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+    _ask_for(signal.SIGTERM)
     if os.getppid() != parent:
         raise SystemExit(0)
+
+
+def let_go() -> None:
+    """Withdraw what was asked of the kernel for this process, by us or by a library. `watch` still works."""
+    _ask_for(0)
+
+
+def _ask_for(sign: int) -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, sign, 0, 0, 0)
 
 
 def watch(parent: int, orphaned: Callable[[], None], *, every: float = 1.0) -> threading.Event:

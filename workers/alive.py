@@ -53,9 +53,13 @@ def goes_on() -> bool:
 
 
 def leave_with(main: int) -> None:
-    """In a pool process: end once the main process is gone, after the task that runs."""
+    """In a pool process: end once the main process is gone, after the task that runs.
+
+    Celery has asked the kernel for a SIGKILL at that moment, which would put every mail in the air in doubt.
+    """
     if os.getpid() != main:
         tether.watch(main, _leave)
+        tether.let_go()
 
 
 def _leave() -> None:

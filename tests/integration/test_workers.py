@@ -24,6 +24,7 @@ from outreach.supervisor import Supervisor, environment
 from outreach.wake import wake
 from tests import factories
 from tests.conftest import make_settings
+from tests.fakes.sendgrid import API_KEY, fake_sendgrid
 from tests.servers import free_port
 from workers import alive
 
@@ -144,6 +145,33 @@ def test_a_worker_told_to_stop_finishes_its_mails_and_leaves_no_doubt(engine: Su
 
     assert set(post.states()) <= {State.ACCEPTED, State.QUEUED}
     assert len(post.mailed()) == post.states().count(State.ACCEPTED)
+
+
+@pytest.mark.servers
+def test_a_killed_worker_still_writes_down_the_answers_of_what_it_had_in_the_air(
+    db: Database, with_settings: Callable[..., Settings]
+) -> None:
+    with fake_sendgrid(faults="delay=2") as provider:
+        more = {"transport": "sendgrid", "sendgrid_api_key": API_KEY, "sendgrid_host": provider.url, "workers": "1"}
+        settings = with_settings(**more, port=str(free_port()))
+        run = [part for part in supervisor.parts(settings) if part.name in ("redis", "worker")]
+        engine = Supervisor(settings, run)
+        engine.start()
+        try:
+            engine.wait_ready(PATIENCE)
+            post = Outbox(db, settings)
+            for _ in range(5):
+                post.put()
+            post.ring()
+            until(lambda: provider.requests, "the provider is offered a mail")
+
+            os.kill(engine.pids["worker"], signal.SIGKILL)
+
+            until(lambda: State.SENDING not in post.states(), "every answer is written down")
+            assert State.IN_DOUBT not in post.states()
+            assert State.ACCEPTED in post.states()
+        finally:
+            engine.stop()
 
 
 def celery(*words: str, env: dict[str, str], folder: Path) -> subprocess.CompletedProcess[str]:
