@@ -85,7 +85,7 @@ def run(
     *,
     celery: bool = False,
     processes: int = 2,
-    handovers: int = 32,
+    handovers: int | None = None,
     profile: str = "",
 ) -> Run:
     """Send `letters` letters and count what arrived. `database` is "sqlite", or a PostgreSQL server's address."""
@@ -143,7 +143,7 @@ def _result(
     )
 
 
-def _environ(folder: Path, url: str, redis: str, far: Far, handovers: int, processes: int) -> dict[str, str]:
+def _environ(folder: Path, url: str, redis: str, far: Far, handovers: int | None, processes: int) -> dict[str, str]:
     given = {
         "DATA_DIR": str(folder / "var"),
         "DATABASE_URL": url,
@@ -151,7 +151,7 @@ def _environ(folder: Path, url: str, redis: str, far: Far, handovers: int, proce
         "SECRET_KEY": factories.SECRET,
         "POSTAL_ADDRESS": "1 Example Street, Springfield",
         "ENV": "bench",
-        "HANDOVERS": str(handovers),
+        **({"HANDOVERS": str(handovers)} if handovers else {}),
         "WORKERS": str(processes),
         **far.settings,
     }
