@@ -64,7 +64,9 @@ def site(tmp_path: Path, sqlite_template: Path) -> Iterator[Site]:
     db.close()
 
 
-@pytest.fixture(scope="session")
+# Not for the whole session: while Playwright runs, its event loop counts as running in this thread, and no test that
+# comes after could start one of its own.
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     path = os.environ.get("CHROMIUM", "/usr/bin/chromium")
     if not Path(path).exists():

@@ -24,7 +24,9 @@ def send(stream: str) -> None:
     """Hand over what is due in a stream; ring again if something left, as there may be more."""
     here = joined()
     with alive.busy:
-        accepted = sending.send_due(here.db, here.hands, here.desk, stream=Stream(stream), settings=here.settings)
+        accepted = sending.send_due(
+            here.db, here.hands, here.desk, stream=Stream(stream), settings=here.settings, goes_on=alive.goes_on
+        )
     if accepted > 0 and alive.goes_on():
         wake(broker_url(here.settings), Stream(stream))
 

@@ -33,14 +33,27 @@ _PATIENCE, _RETRY_EVERY = 45.0, 0.5
 _STRETCH = 10.0
 
 
-def send_due(db: Database, hands: Hands, desk: Desk, *, stream: Stream, settings: Settings) -> int:
+def send_due(
+    db: Database,
+    hands: Hands,
+    desk: Desk,
+    *,
+    stream: Stream,
+    settings: Settings,
+    goes_on: Callable[[], bool] = lambda: True,
+) -> int:
     """Send what is due in `stream` until nothing is, or ten seconds have passed. Returns how many were accepted.
 
-    A negative number says that nothing at all was due or allowed.
+    A negative number says that nothing at all was due or allowed. `goes_on` is asked before each round; when it says
+    no, or the stretch is over, the mails in the air are finished and the rest goes back to the queue.
     """
     begun, accepted, found = time.monotonic(), 0, False
-    while time.monotonic() - begun < _STRETCH:
-        batch = _send_batch(db, hands, desk, stream=stream, settings=settings)
+
+    def may_go_on() -> bool:
+        return goes_on() and time.monotonic() - begun < _STRETCH
+
+    while may_go_on():
+        batch = _send_batch(db, hands, desk, stream=stream, settings=settings, goes_on=may_go_on)
         if batch is None:
             break
         found = True
@@ -48,7 +61,9 @@ def send_due(db: Database, hands: Hands, desk: Desk, *, stream: Stream, settings
     return accepted if found else -1
 
 
-def _send_batch(db: Database, hands: Hands, desk: Desk, *, stream: Stream, settings: Settings) -> int | None:
+def _send_batch(
+    db: Database, hands: Hands, desk: Desk, *, stream: Stream, settings: Settings, goes_on: Callable[[], bool]
+) -> int | None:
     lease = timedelta(seconds=settings.lease_seconds)
     transport = hands.transport.name
     with db.begin() as session:
@@ -57,20 +72,29 @@ def _send_batch(db: Database, hands: Hands, desk: Desk, *, stream: Stream, setti
         return None
     with db.read() as session:
         parcels = desk.make_up(session, held.ids)
-    accepted = _work_off(db, hands, held, parcels, settings=settings)
+    accepted = _work_off(db, hands, held, parcels, settings=settings, goes_on=goes_on)
     log.info("batch_sent", stream=str(stream), claimed=len(held.ids), accepted=accepted)
     return accepted
 
 
-def _work_off(db: Database, hands: Hands, held: Claim, parcels: Sequence[Parcel], *, settings: Settings) -> int:
+def _work_off(
+    db: Database,
+    hands: Hands,
+    held: Claim,
+    parcels: Sequence[Parcel],
+    *,
+    settings: Settings,
+    goes_on: Callable[[], bool],
+) -> int:
     rest, answers, accepted = list(parcels), list[Answer](), 0
     while rest or answers:
-        round_, rest = rest[: settings.handovers], rest[settings.handovers :]
+        width = settings.handovers if goes_on() else 0
+        round_, rest = rest[:width], rest[width:]
         patience = _PATIENCE if answers else 0.0
         commit = partial(_turn, db, hands, held, round_, rest, answers, settings=settings)
         turn = _while_the_database_is_away(commit, patience)
         accepted += len(turn.settled.accepted)
-        if turn.settled.closed:
+        if turn.is_last:
             rest = []
         answers = hands.hand_over(turn.mails, deadline=turn.deadline) if turn.mails else []
     return accepted
@@ -83,6 +107,7 @@ class _Turn:
     settled: Settled
     mails: list[tuple[Going, Message]]
     deadline: float  #: a hand-over that begins later than this (monotonic) cannot be answered within its lease
+    is_last: bool = False  #: whatever was left of the claim has gone back
 
 
 def _turn(
@@ -95,7 +120,7 @@ def _turn(
     *,
     settings: Settings,
 ) -> _Turn:
-    """One transaction: settle the last round's answers, and commit the attempts of the next."""
+    """One transaction: settle the last round's answers, and commit the attempts of the next; none in `round_`: stop."""
     transport, lease = hands.transport.name, timedelta(seconds=settings.lease_seconds)
     now = db.now()
     mails, unwritten = _write(round_, now)
@@ -105,9 +130,10 @@ def _turn(
         settled = settle(session, held, answers, transport=transport, now=now, retry_base=retry_base, books=books)
         for parcel, error in unwritten:
             _set_aside(books, held, parcel, error)
-        if settled.closed:
-            release_claim(books, held, [*mails, *(p.delivery_id for p in rest)], reason="the provider is away")
-            return _Turn(settled, [], deadline)
+        if settled.closed or not round_:
+            reason = "the provider is away" if settled.closed else ""
+            release_claim(books, held, [*mails, *(p.delivery_id for p in rest)], reason=reason)
+            return _Turn(settled, [], deadline, is_last=True)
         going = intend(session, held, list(mails), transport=transport, now=now, lease=lease, books=books)
     return _Turn(settled, [(g, mails[g.delivery_id]) for g in going], deadline)
 

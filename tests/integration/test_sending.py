@@ -197,3 +197,17 @@ def test_answers_are_kept_while_the_database_is_away(
     assert send(db, settings, MemoryTransport()) == 2
     assert next(away, None) is None, "both failures were met"
     assert states(db) == {State.ACCEPTED: 2}
+
+
+def test_a_worker_that_is_told_to_stop_gives_back_what_it_has_not_begun(
+    db: Database, with_settings: Callable[..., Settings]
+) -> None:
+    settings = with_settings(handovers="2")
+    campaign_with(db, 6, settings)
+    transport = MemoryTransport()
+    hands = Hands(transport, width=2)
+    desk = Desk(settings, factories.KEYS)
+    sent = send_due(db, hands, desk, stream=Stream.LETTERS, settings=settings, goes_on=lambda: len(transport.sent) < 2)
+    hands.close()
+    assert sent == 2
+    assert states(db) == {State.ACCEPTED: 2, State.QUEUED: 4}
