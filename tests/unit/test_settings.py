@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from outreach import settings as settings_module
 from outreach.errors import WrongSetting
 from outreach.settings import PREFIX, Settings
 
@@ -140,3 +141,8 @@ def test_a_lease_must_outlast_the_provider() -> None:
         read(LEASE_SECONDS="10", PROVIDER_TIMEOUT="10")
 
     assert told.value.where == "OUTREACH_LEASE_SECONDS"
+
+
+def test_the_operating_page_names_every_setting() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "operating.md").read_text()
+    assert [name for name in settings_module._READERS if f"`{name}`" not in page] == []
