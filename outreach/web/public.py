@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import datetime
 from typing import Annotated
 
@@ -20,6 +21,8 @@ from outreach.web.forms import FormState, posted
 from outreach.web.pages import db_of, keys_of, now_of, page, settings_of
 from outreach.web.rates import Rates, rates_of
 
+#: Seconds. Longer than writing a signature takes on an idle machine.
+_BEAT = 0.03
 router = APIRouter(include_in_schema=False)
 
 #: The form's fields in the order of the page, so that the error summary lists them as a person meets them.
@@ -66,6 +69,7 @@ def sign(
     """Sign, or say what is wrong and keep every value. The answer does not tell whether somebody signed before."""
     if wait := rates.take(request, "sign", per_minute=settings.signs_per_minute):
         return _campaign(request, slug, db, counts, form, status=429, wait=wait)
+    begun = time.monotonic()
     done = RedirectResponse(f"/c/{slug}/check-your-email", 303, background=bell(request, Stream.ACT))
     if form.values.get(TRAP):
         return done
@@ -76,7 +80,17 @@ def sign(
         return _campaign(request, slug, db, counts, form.with_errors(error.fields, FIELDS), status=422)
     except NotNow:  # closed while the form was open; the page says so
         return _campaign(request, slug, db, counts, form, status=409)
+    _await_the_beat(begun)
     return done
+
+
+def _await_the_beat(begun: float) -> None:
+    """Wait for the next multiple of 30 ms since `begun`.
+
+    A new signature takes longer to write than a known one to look up. On a beat, how long the answer takes says
+    nothing about who has signed.
+    """
+    time.sleep(_BEAT - (time.monotonic() - begun) % _BEAT)
 
 
 @router.get("/c/{slug}/check-your-email")
