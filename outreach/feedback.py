@@ -36,10 +36,12 @@ def apply(session: Session, events: Iterable[Event], *, env: str, now: datetime)
     known = _deliveries(session, {event.delivery for event in ours if event.delivery})
     new = _store(session, ours, known, now)
     # In the order of rank, the end state would be the same in any: but a mail reads better when it was accepted first.
-    for event in sorted(new, key=lambda e: e.at):
-        delivery = known.get(event.delivery or "")
-        if delivery is not None:
-            _apply_one(session, event, delivery, now)
+    told = [(event, known[event.delivery]) for event in sorted(new, key=lambda e: e.at) if event.delivery in known]
+    with Books(session, now=now, actor="provider") as books:  # one for all: its counters are taken in one order
+        for event, delivery in told:
+            _apply_one(session, books, event, delivery)
+    for event, delivery in told:
+        _mind_the_address(session, event, delivery, now)
     return Applied(
         new=len(new), repeated=len(ours) - len(new), foreign=sum(1 for e in ours if (e.delivery or "") not in known)
     )
@@ -79,17 +81,16 @@ def _store(session: Session, events: Sequence[Event], known: dict[str, Delivery]
     return [by_id[id_] for id_ in stored]
 
 
-def _apply_one(session: Session, event: Event, delivery: Delivery, now: datetime) -> None:
+def _apply_one(session: Session, books: Books, event: Event, delivery: Delivery) -> None:
     reported = STATES.get(event.kind)
-    if reported is not None:
-        with Books(session, now=now, actor="provider") as books:
-            accept_evidence(session, books, [delivery.id], now)
-        session.refresh(delivery)
-        if climbs(delivery.event_state, reported):
-            delivery.event_state, delivery.event_at = reported, event.at
-            session.flush()
-        _settle_attempt(session, event, delivery, now)
-    _mind_the_address(session, event, delivery, now)
+    if reported is None:
+        return
+    accept_evidence(session, books, [delivery.id], books.now)
+    session.refresh(delivery)
+    if climbs(delivery.event_state, reported):
+        delivery.event_state, delivery.event_at = reported, event.at
+        session.flush()
+    _settle_attempt(session, event, delivery, books.now)
 
 
 def _settle_attempt(session: Session, event: Event, delivery: Delivery, now: datetime) -> None:

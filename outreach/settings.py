@@ -58,7 +58,7 @@ class Settings:
     undo_seconds: int = 60
     canary: int = 0
 
-    handovers: int = 32  #: mails one worker process has in the air at once
+    handovers: int = 64  #: mails one worker process has in the air at once
     batch: int = 500  #: deliveries claimed at once
     lease_seconds: int = 120
     provider_timeout: float = 10.0
@@ -239,7 +239,7 @@ _READERS: dict[str, Callable[[str, str], Any]] = {
     "ZONE": _zone,
     "UNDO_SECONDS": _whole(0, 600, "60"),
     "CANARY": _whole(0, 1000, "20"),
-    "HANDOVERS": _whole(1, 256, "32"),
+    "HANDOVERS": _whole(1, 256, "64"),
     "BATCH": _whole(1, 2000, "500"),
     "LEASE_SECONDS": _whole(5, 3600, "120"),
     "PROVIDER_TIMEOUT": _number(0.2, 60, "10"),

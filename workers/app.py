@@ -31,6 +31,8 @@ from workers.timetable import TIMETABLE
 
 #: In the order a person waits for them.
 QUEUES = ("act", "letters", "news", "chores")
+#: Connections one process keeps open to a mail server; many servers refuse more than twenty from one address.
+_SMTP_CONNECTIONS = 8
 
 
 def _configuration() -> dict[str, Any]:
@@ -100,6 +102,11 @@ _pulse: dict[int, heartbeats.Pulse] = {}
 _main = os.getpid()
 
 
+def _width(settings: Settings) -> int:
+    """How many hands a process has. A mail server bears fewer connections from one client than a provider's API."""
+    return min(settings.handovers, _SMTP_CONNECTIONS) if settings.transport == "smtp" else settings.handovers
+
+
 def joined() -> Joined:
     """This process's own connections; made on first use, never inherited."""
     pid = os.getpid()
@@ -109,7 +116,7 @@ def joined() -> Joined:
         _joined[pid] = Joined(
             settings,
             Database(settings.database),
-            Hands(make_transport(settings), width=settings.handovers),
+            Hands(make_transport(settings), width=_width(settings)),
             Desk(settings, Keys(settings.secret_key)),
         )
     return _joined[pid]

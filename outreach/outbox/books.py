@@ -60,9 +60,11 @@ class Books:
         *,
         reason: str = "",
         token: str | None = None,
+        live: bool = False,
         **values: Any,
     ) -> list[int]:
-        """Move those of `ids` that are in state `current` (and held under claim `token`, if one is given).
+        """Move those of `ids` that are in state `current` (and held under claim `token`, if one is given; and with
+        `live`, only while the lease of that claim lasts).
 
         Returns the ids that moved; the others are in another state or another worker's hands, and stay as they are.
         """
@@ -73,6 +75,8 @@ class Books:
         conditions = [Delivery.id.in_(ids), Delivery.state == current]
         if token is not None:
             conditions.append(Delivery.claim_token == token)
+        if live:
+            conditions.append(Delivery.claimed_until > self.now)
         return self.move_where(and_(*conditions), current, to, reason=reason, **values)
 
     def move_where(self, condition: Any, current: State, to: State, *, reason: str = "", **values: Any) -> list[int]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from outreach.domain.deliveries import Stream
@@ -83,14 +84,24 @@ def provider_state(session: Session, transport: str) -> ProviderState | None:
     return session.get(ProviderState, transport)
 
 
+def is_closed(session: Session, transport: str, now: datetime) -> bool:
+    """Whether nothing may be offered to a transport now."""
+    closed = select(ProviderState.transport).where(
+        ProviderState.transport == transport, ProviderState.closed_until > now
+    )
+    return session.scalar(closed) is not None
+
+
 def close_provider(
     session: Session, transport: str, *, reason: str, retry_after: timedelta | None, now: datetime
 ) -> datetime:
     """Offer nothing to `transport` until the returned time: what it asked for, or longer at each strike in a row."""
-    state = session.get(ProviderState, transport, with_for_update=True)
-    if state is None:
-        state = ProviderState(transport=transport, strikes=0, changed_at=now, closed_until=None)
-        session.add(state)
+    insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
+    # The row first: several workers meet the first closed door of an installation at the same moment.
+    session.execute(
+        insert(ProviderState).values(transport=transport, strikes=0, reason="", changed_at=now).on_conflict_do_nothing()
+    )
+    state = session.get_one(ProviderState, transport, with_for_update=True, populate_existing=True)
     if state.closed_until is not None and state.closed_until > now and retry_after is None:
         return state.closed_until  # another worker met the same closed door a moment ago
     wait = retry_after or min(_FIRST_CLOSING * (1 << min(state.strikes, 10)), _LONGEST_CLOSING)
@@ -104,6 +115,11 @@ def reopen_provider(session: Session, transport: str, *, now: datetime) -> None:
     """It took a mail: the strikes are forgotten."""
     session.execute(
         update(ProviderState)
-        .where(ProviderState.transport == transport, ProviderState.strikes > 0)
+        .where(
+            ProviderState.transport == transport,
+            ProviderState.strikes > 0,
+            # A mail that was taken before the door closed does not open it.
+            ProviderState.closed_until.is_(None) | (ProviderState.closed_until <= now),
+        )
         .values(strikes=0, closed_until=None, reason="", changed_at=now)
     )

@@ -19,13 +19,13 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, exists, func, insert, select
 from sqlalchemy.orm import Session
 
-from outreach.domain.deliveries import State, Stream, called_off
+from outreach.domain.deliveries import State, Stream
 from outreach.domain.pacing import DAY, room
 from outreach.models import Attempt, Delivery, Lane
-from outreach.suppression import suppressed_among
 
 from .books import Books
-from .brakes import in_no_scope, provider_state, scopes_pulled, stops
+from .brakes import in_no_scope, is_closed, provider_state, scopes_pulled, stops
+from .stops import still_allowed
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,16 +156,16 @@ def intend(
     whatever was cancelled, held or taken over since is no longer ours and is left alone.
     """
     scopes = scopes_pulled(session)
-    if stops(scopes, held.stream):
+    if stops(scopes, held.stream) or is_closed(session, transport, now):
         books.move(ids, State.CLAIMED, State.QUEUED, token=held.token)
         return []
     ids = _without_braked(session, books, held, ids, scopes)
-    ids = _without_suppressed(session, books, held, ids)
     moved = books.move(
-        ids,
+        still_allowed(session, books, held, ids),
         State.CLAIMED,
         State.SENDING,
         token=held.token,
+        live=True,
         attempts=Delivery.attempts + 1,
         claimed_until=now + lease,
     )
@@ -198,29 +198,6 @@ def _without_braked(
     going = list(session.scalars(select(Delivery.id).where(Delivery.id.in_(ids), *conditions)))
     books.move([i for i in ids if i not in set(going)], State.CLAIMED, State.QUEUED, token=held.token)
     return going
-
-
-def _without_suppressed(session: Session, books: Books, held: Claim, ids: Sequence[int]) -> Sequence[int]:
-    rows = session.execute(
-        select(Delivery.id, Delivery.address_hash, Delivery.campaign_id, Delivery.maybe_sent).where(
-            Delivery.id.in_(ids)
-        )
-    ).all()
-    scopes = ["all", *{f"campaign:{row.campaign_id}" for row in rows}]
-    if held.stream is Stream.NEWS:
-        scopes.append("news")
-    # Over all campaigns of the round at once; the rare hit is then looked at by itself.
-    hits = suppressed_among(session, {row.address_hash for row in rows if row.address_hash}, scopes=scopes)
-    if not hits:
-        return ids
-    stopped = set()
-    for row in rows:
-        own = ["all", f"campaign:{row.campaign_id}", *(["news"] if held.stream is Stream.NEWS else [])]
-        if row.address_hash in hits and suppressed_among(session, [row.address_hash], scopes=own):
-            end = called_off(State.SUPPRESSED, maybe_sent=row.maybe_sent)
-            books.move([row.id], State.CLAIMED, end, token=held.token, reason="suppressed")
-            stopped.add(row.id)
-    return [i for i in ids if i not in stopped]
 
 
 def release_claim(books: Books, held: Claim, ids: Sequence[int], *, reason: str = "") -> None:

@@ -36,9 +36,16 @@ def find(session: Session, ref: str) -> Delivery:
     return delivery
 
 
+def _locked(session: Session, ref: str) -> Delivery:
+    """The same, and no worker moves it until the transaction ends."""
+    delivery = find(session, ref)
+    session.refresh(delivery, with_for_update=True)
+    return delivery
+
+
 def hold(session: Session, ref: str, *, reason: str, actor: str, now: datetime) -> Delivery:
     """Keep one delivery from leaving until it is released."""
-    delivery = find(session, ref)
+    delivery = _locked(session, ref)
     with Books(session, now=now, actor=actor) as books:
         for state in (State.QUEUED, State.CLAIMED):
             if books.move([delivery.id], state, State.HELD, reason=reason or "staff"):
@@ -48,7 +55,7 @@ def hold(session: Session, ref: str, *, reason: str, actor: str, now: datetime) 
 
 def release(session: Session, ref: str, *, actor: str, now: datetime) -> Delivery:
     """Let a held delivery go; NotNow when it is not held or still has nowhere to go."""
-    delivery = find(session, ref)
+    delivery = _locked(session, ref)
     if delivery.state is State.HELD and delivery.lane_id is None:
         raise NotNow(
             "Its target has no email contact.",
@@ -63,7 +70,7 @@ def release(session: Session, ref: str, *, actor: str, now: datetime) -> Deliver
 
 def cancel(session: Session, ref: str, *, reason: str, actor: str, now: datetime) -> Delivery:
     """Call one delivery off for good. One that may already have left is *given up*, never "cancelled"."""
-    delivery = find(session, ref)
+    delivery = _locked(session, ref)
     with Books(session, now=now, actor=actor) as books:
         end = called_off(State.CANCELLED, maybe_sent=delivery.maybe_sent)
         for state in UNSENT:
@@ -76,7 +83,7 @@ def cancel(session: Session, ref: str, *, reason: str, actor: str, now: datetime
 
 def resend(session: Session, ref: str, *, actor: str, now: datetime, reason: str = "") -> Delivery:
     """Authorise one more hand-over of a delivery that is in doubt or dead. The reader may get it twice."""
-    delivery = find(session, ref)
+    delivery = _locked(session, ref)
     with Books(session, now=now, actor=actor) as books:
         for state in (State.IN_DOUBT, State.DEAD):
             if books.move(
@@ -119,6 +126,8 @@ def cancel_letters(session: Session, signature_id: int, *, reason: str, now: dat
     `too_late` counts letters that left or may have left.
     """
     mine = Delivery.signature_id == signature_id
+    # Locked first: a worker that gives one back meanwhile would slip past the statements below.
+    session.execute(select(Delivery.id).where(mine).order_by(Delivery.id).with_for_update())
     cancelled = 0
     with Books(session, now=now, actor=actor) as books:
         for state in UNSENT:

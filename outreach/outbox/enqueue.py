@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -105,9 +105,7 @@ def _letter(
         signature_id=signature.id,
         supporter_id=signature.supporter_id,
         target_id=target_id,
-        contact_id=contact.id if contact else None,
-        lane_id=contact.lane_id if contact else None,
-        address_hash=contact.address_hash if contact else None,
+        **place_of(contact),
         reply_hash=hash_of(keys.alias(ref)),
         content_hash=content_hash,
     )
@@ -226,28 +224,35 @@ def contact_changed(session: Session, target_id: int, *, now: datetime, actor: s
     Letters held for want of a contact are queued. Letters in a worker's hands go back first: what the worker
     made of them names the old address.
     """
+    mine = (Delivery.target_id == target_id) & (Delivery.mail_class == MailClass.LETTER)
+    # Locked first: a worker that claims or gives back meanwhile would slip past the statements below.
+    session.execute(
+        select(Delivery.id).where(mine & Delivery.state.in_(UNSENT)).order_by(Delivery.id).with_for_update()
+    )
     contact = usable_contacts(session, {target_id: None}).get(target_id)
-    place = {
+    place = place_of(contact)
+    with Books(session, now=now, actor=actor) as books:
+        if contact is None:
+            for state in (State.CLAIMED, State.QUEUED):
+                books.move_where(mine & (Delivery.state == state), state, State.HELD, reason=NO_CONTACT, **place)
+            return 0
+        books.move_where(mine & (Delivery.state == State.CLAIMED), State.CLAIMED, State.QUEUED)
+        _alter(session, mine & Delivery.state.in_([State.HELD, State.QUEUED]), **place)
+        waiting = mine & (Delivery.state == State.HELD) & (Delivery.reason == NO_CONTACT)
+        to_wave = select(Campaign.id).where(Campaign.hold_for_waves)
+        freed = books.move_where(waiting & Delivery.campaign_id.not_in(to_wave), State.HELD, State.QUEUED)
+        _alter(session, waiting & Delivery.campaign_id.in_(to_wave), reason=WAITS_FOR_WAVE)
+    return len(freed)
+
+
+def place_of(contact: Contact | None) -> dict[str, Any]:
+    """The columns of a letter that say where it goes."""
+    return {
         "contact_id": contact.id if contact else None,
         "lane_id": contact.lane_id if contact else None,
         "address_hash": contact.address_hash if contact else None,
     }
-    mine = (Delivery.target_id == target_id) & (Delivery.mail_class == MailClass.LETTER)
-    with Books(session, now=now, actor=actor) as books:
-        for state in (State.CLAIMED, State.QUEUED):
-            books.move_where(mine & (Delivery.state == state), state, State.HELD, reason=NO_CONTACT, **place)
-        # What waits for a wave keeps waiting, at its new address.
-        session.execute(
-            Delivery.__table__.update().where(mine & Delivery.state.in_(UNSENT)).values(**place)  # type: ignore[attr-defined]
-        )
-        if contact is None:
-            return 0
-        waiting = mine & (Delivery.state == State.HELD) & (Delivery.reason == NO_CONTACT)
-        to_wave = select(Campaign.id).where(Campaign.hold_for_waves)
-        freed = books.move_where(waiting & Delivery.campaign_id.not_in(to_wave), State.HELD, State.QUEUED)
-        session.execute(
-            Delivery.__table__.update()  # type: ignore[attr-defined]
-            .where(waiting & Delivery.campaign_id.in_(to_wave))
-            .values(reason=WAITS_FOR_WAVE)
-        )
-    return len(freed)
+
+
+def _alter(session: Session, condition: Any, **values: Any) -> None:
+    session.execute(update(Delivery).where(condition).values(**values).execution_options(synchronize_session=False))

@@ -53,6 +53,9 @@ def settle(
 ) -> Settled:
     """Write down what came of a round of hand-overs."""
     result = Settled()
+    # Deliveries before attempts, as a report about them takes its locks: neither waits for the other in a ring.
+    ids = [a.going.delivery_id for a in answers]
+    session.execute(select(Delivery.id).where(Delivery.id.in_(ids)).order_by(Delivery.id).with_for_update())
     accepted = [a for a in answers if isinstance(a.outcome, Receipt)]
     _end_attempts(session, accepted, "accepted", now)
     result.accepted = _accept(session, books, held, accepted, now)

@@ -14,6 +14,8 @@ from datetime import datetime, timedelta
 from functools import partial
 
 import structlog
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from outreach.domain.deliveries import State, Stream
 from outreach.domain.messages import Message
@@ -148,7 +150,7 @@ def _while_the_database_is_away(turn: Callable[[], _Turn], patience: float) -> _
     while True:
         try:
             return turn()
-        except OutOfReach:
+        except (OutOfReach, OperationalError, PoolTimeout):  # away, locked, or the loser of a deadlock
             if time.monotonic() - begun >= patience:
                 raise
             time.sleep(_RETRY_EVERY)

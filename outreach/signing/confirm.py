@@ -71,7 +71,7 @@ def look(session: Session, token: str, *, keys: Keys, now: datetime) -> Pending:
     campaign = session.get_one(Campaign, signature.campaign_id)
     letters = _letters_now(session, campaign, signature)
     state = _state(link, signature, letters, now)
-    shows = state in (LinkState.OPEN, LinkState.CONFIRMED) and not _is_over(link, now)
+    shows = state in (LinkState.OPEN, LinkState.CONFIRMED) and not _is_spent(link, now)
     return Pending(
         state,
         campaign.slug,
@@ -95,6 +95,8 @@ def confirm(session: Session, token: str, *, keys: Keys, now: datetime) -> Confi
     letters = _letters_now(session, campaign, signature)
     state = _state(link, signature, letters, now)
     if state is LinkState.CONFIRMED:
+        if _is_spent(link, now):  # an old mail must not open the signature's own page for ever
+            raise NotNow("This link has expired; the signature itself is confirmed.", where=campaign.slug)
         counts = letter_counts(session, signature.id)
         secret = links.receipt_secret(keys, signature)
         return Confirmed(campaign.slug, campaign.title, counts.queued, counts.held, again=True, receipt_token=secret)
@@ -179,6 +181,11 @@ def _state(link: Token, signature: Signature, letters: list[Shown] | None, now: 
 
 def _is_over(link: Token, now: datetime) -> bool:
     return link.expires_at is not None and link.expires_at < now
+
+
+def _is_spent(link: Token, now: datetime) -> bool:
+    """Over, or sent for words that were replaced since."""
+    return link.voided_at is not None or _is_over(link, now)
 
 
 def _refuse_unless_open(state: LinkState, campaign: Campaign) -> None:

@@ -10,10 +10,22 @@ from threading import Barrier
 import pytest
 from sqlalchemy import func, select
 
-from outreach import audit, outbox, suppression, targets
+from outreach import audit, feedback, outbox, suppression, targets
 from outreach.domain.deliveries import MAX_ATTEMPTS, MailClass, State, Stream
+from outreach.domain.events import Event, EventKind
 from outreach.errors import NotNow
-from outreach.models import Anomaly, Attempt, Campaign, Contact, Database, Delivery, Lane, LogEntry, SignatureState
+from outreach.models import (
+    Anomaly,
+    Attempt,
+    Campaign,
+    Contact,
+    Database,
+    Delivery,
+    Lane,
+    LogEntry,
+    Signature,
+    SignatureState,
+)
 from outreach.outbox import Answer, Books, Claim, Going
 from outreach.settings import Settings
 from outreach.transports.base import NoAnswer, Receipt, Refused, Unavailable
@@ -374,3 +386,126 @@ def test_the_books_stay_balanced_through_all_of_it(db: Database, settings: Setti
     assert (result.total, result.states["queued"], result.states["in_doubt"]) == (6, 4, 1)
     assert moves is not None
     assert moves > 10
+
+
+# ---- what may change between the claim and the hand-over ------------------------------------------------------------
+
+
+def test_a_letter_that_came_back_after_its_signer_withdrew_does_not_leave(db: Database, now: datetime) -> None:
+    letters(db, 1)
+    held = claim(db, now)
+    assert held is not None
+    going = intend(db, held, now)
+    with db.begin() as session:  # it is in the air: too late to cancel, but then the provider says "not now"
+        signature = session.scalars(select(Signature)).one()
+        signature.state = SignatureState.WITHDRAWN
+        off = outbox.cancel_letters(session, signature.id, reason="withdrawn", now=now, actor="signer")
+    assert off == outbox.CalledOff(cancelled=0, too_late=1)
+    settle(db, held, [Answer(going[0], Unavailable("busy"))], now)
+    later = now + timedelta(hours=1)
+    again = claim(db, later)
+    assert again is not None
+    assert intend(db, again, later) == []
+    assert states(db) == {State.CANCELLED: 1}
+
+
+def test_a_letter_made_for_a_replaced_contact_goes_to_the_new_one(
+    db: Database, settings: Settings, now: datetime
+) -> None:
+    (id_,) = letters(db, 1)
+    held = claim(db, now)
+    assert held is not None
+    going = intend(db, held, now)
+    with db.begin() as session:
+        target = targets.find(session, str(session.get_one(Delivery, id_).target_id))
+        new = targets.set_contact(
+            session, target, email="new@example.org", keys=factories.KEYS, settings=settings, now=now, actor="cli"
+        )
+        new.lane.hours = None  # type: ignore[union-attr]
+        new.lane.days = "all"  # type: ignore[union-attr]
+    settle(db, held, [Answer(going[0], Unavailable("busy"))], now)
+    later = now + timedelta(hours=1)
+    misplaced = claim(db, later)
+    assert misplaced is not None
+    assert intend(db, misplaced, later) == []
+    with db.read() as session:
+        row = session.get_one(Delivery, id_)
+        assert (row.state, row.contact_id, row.lane_id) == (State.QUEUED, new.id, new.lane_id)
+
+
+def test_an_office_that_closes_after_the_claim_gets_nothing_more(db: Database, now: datetime) -> None:
+    letters(db, 2, hours="08:00-18:00", days="mon-fri", zone="UTC")
+    before_six = now.replace(hour=17, minute=59)
+    held = claim(db, before_six)
+    assert held is not None
+    assert intend(db, held, before_six + timedelta(minutes=1)) == []
+    assert states(db) == {State.QUEUED: 2}
+
+
+def test_a_worker_whose_lease_is_over_begins_nothing_even_if_nobody_rescued_it(db: Database, now: datetime) -> None:
+    letters(db, 1)
+    held = claim(db, now)
+    assert held is not None
+    assert intend(db, held, now + LEASE) == []
+    assert states(db) == {State.CLAIMED: 1}
+
+
+def test_an_older_acceptance_does_not_reopen_a_door_that_closed_since(db: Database, now: datetime) -> None:
+    letters(db, 3)
+    for answer in (Unavailable("429", retry_after=timedelta(seconds=1), whole=True),):
+        held = claim(db, now, limit=1)
+        assert held is not None
+        settle(db, held, [Answer(g, answer) for g in intend(db, held, now)], now)
+    now += timedelta(minutes=5)
+    first, second = claim(db, now, limit=1), claim(db, now, limit=1)
+    assert first is not None
+    assert second is not None
+    taken, stopped = intend(db, first, now), intend(db, second, now)
+    pause = Unavailable("429", retry_after=timedelta(minutes=10), whole=True)
+    settle(db, second, [Answer(stopped[0], pause)], now)
+    settle(db, first, [Answer(taken[0], Receipt())], now)
+    assert claim(db, now + timedelta(minutes=9)) is None
+
+
+def test_two_workers_meet_the_first_closed_door_at_once(db: Database, now: datetime) -> None:
+    letters(db, 2)
+    held = [claim(db, now, limit=1) for _ in range(2)]
+    going = [intend(db, h, now) for h in held if h is not None]
+    start = Barrier(2)
+
+    def work(n: int) -> None:
+        mine = held[n]
+        assert mine is not None
+        start.wait()
+        settle(db, mine, [Answer(going[n][0], Unavailable("401", whole=True))], now)
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(work, range(2)))
+    assert states(db) == {State.QUEUED: 2}
+
+
+def test_reports_that_come_while_a_round_is_settled_never_deadlock_with_it(db: Database, now: datetime) -> None:
+    letters(db, 40)
+    held = claim(db, now)
+    assert held is not None
+    going = intend(db, held, now)
+    with db.read() as session:
+        refs = dict(session.execute(select(Delivery.id, Delivery.ref)).all())
+    start = Barrier(2)
+
+    def report() -> None:
+        start.wait()
+        for n, g in enumerate(reversed(going)):
+            event = Event(f"e{n}", EventKind.PROCESSED, now, refs[g.delivery_id], g.attempt, "test")
+            with db.begin() as session:
+                feedback.apply(session, [event], env="test", now=now)
+
+    def answer() -> None:
+        start.wait()
+        for n in range(0, len(going), 8):
+            settle(db, held, [Answer(g, Receipt()) for g in going[n : n + 8]], now)
+
+    with ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(report), pool.submit(answer)]:
+            done.result()
+    assert states(db) == {State.ACCEPTED: 40}

@@ -1,0 +1,98 @@
+"""What may have changed between the claim and the hand-over: looked at once more, for a whole round in three queries.
+
+No means no: a signer who withdrew, an address that was suppressed, a contact that was replaced or fails, an office that
+has closed meanwhile. Each has its own end; what is still allowed is handed over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from outreach.domain.deliveries import MailClass, State, Stream, called_off
+from outreach.models import Contact, ContactState, Delivery, Lane, Signature, SignatureState
+from outreach.suppression import suppressed_among
+
+from .books import Books
+from .enqueue import NO_CONTACT, place_of, usable_contacts
+
+if TYPE_CHECKING:
+    from .claiming import Claim
+
+_ENDED = (SignatureState.WITHDRAWN, SignatureState.INVALIDATED)
+
+
+def still_allowed(session: Session, books: Books, held: Claim, ids: Sequence[int]) -> list[int]:
+    """Those of the claimed `ids` that may be handed over now; the others have gone where they belong."""
+    if not ids:
+        return []
+    rows = session.execute(_ROWS.where(Delivery.id.in_(ids))).all()
+    suppressed = _suppressed(session, held.stream, rows)
+    shut = _shut_lanes(session, {row.lane_id for row in rows}, books)
+    going: list[int] = []
+    misplaced: list[Any] = []
+    for row in rows:
+        is_letter = row.mail_class is MailClass.LETTER
+        if row.signature in _ENDED or (is_letter and row.signature is not SignatureState.CONFIRMED):
+            end = called_off(State.CANCELLED, maybe_sent=row.maybe_sent)
+            books.move([row.id], State.CLAIMED, end, token=held.token, reason="withdrawn")
+        elif row.id in suppressed:
+            end = called_off(State.SUPPRESSED, maybe_sent=row.maybe_sent)
+            books.move([row.id], State.CLAIMED, end, token=held.token, reason="suppressed")
+        elif is_letter and (row.contact is not ContactState.OK or row.ended_at is not None):
+            misplaced.append(row)
+        elif row.lane_id in shut:
+            books.move([row.id], State.CLAIMED, State.QUEUED, token=held.token)
+        else:
+            going.append(row.id)
+    _place_anew(session, books, held, misplaced)
+    return going
+
+
+_ROWS = (
+    select(
+        Delivery.id,
+        Delivery.mail_class,
+        Delivery.address_hash,
+        Delivery.campaign_id,
+        Delivery.maybe_sent,
+        Delivery.target_id,
+        Delivery.lane_id,
+        Signature.state.label("signature"),
+        Contact.state.label("contact"),
+        Contact.ended_at,
+    )
+    .outerjoin(Signature, Signature.id == Delivery.signature_id)
+    .outerjoin(Contact, Contact.id == Delivery.contact_id)
+)
+
+
+def _suppressed(session: Session, stream: Stream, rows: Sequence[Any]) -> set[int]:
+    wide = ["all", "news"] if stream is Stream.NEWS else ["all"]
+    scopes = [*wide, *{f"campaign:{row.campaign_id}" for row in rows}]
+    # Over all campaigns of the round at once; the rare hit is then looked at by itself.
+    hits = suppressed_among(session, {row.address_hash for row in rows if row.address_hash}, scopes=scopes)
+    return {
+        row.id
+        for row in rows
+        if row.address_hash in hits
+        and suppressed_among(session, [row.address_hash], scopes=[*wide, f"campaign:{row.campaign_id}"])
+    }
+
+
+def _shut_lanes(session: Session, lane_ids: Iterable[int], books: Books) -> set[int]:
+    """Lanes whose office has closed since the claim."""
+    lanes = session.scalars(select(Lane).where(Lane.id.in_(list(lane_ids)), Lane.hours.is_not(None)))
+    return {lane.id for lane in lanes if lane.pace.hours is not None and not lane.pace.hours.is_open(books.now)}
+
+
+def _place_anew(session: Session, books: Books, held: Claim, rows: Sequence[Any]) -> None:
+    """Letters made for a contact that is no longer good: to the target's present one, or held until there is one."""
+    contacts = usable_contacts(session, {row.target_id: None for row in rows}) if rows else {}
+    for row in rows:
+        contact = contacts.get(row.target_id)
+        to, reason = (State.QUEUED, "") if contact else (State.HELD, NO_CONTACT)
+        books.move([row.id], State.CLAIMED, to, token=held.token, reason=reason, **place_of(contact))
