@@ -61,8 +61,9 @@ def engine(*, create: bool = True) -> Iterator[Engine]:
 
 
 def emit(value: Any) -> None:
-    """One JSON value on stdout, on one line."""
+    """One JSON value on stdout, on one line, at once: a program may be reading while `up` goes on for days."""
     sys.stdout.write(json.dumps(value, ensure_ascii=False, default=_plain) + "\n")
+    sys.stdout.flush()
 
 
 def _plain(value: Any) -> Any:

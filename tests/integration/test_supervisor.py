@@ -101,43 +101,47 @@ def test_the_whole_engine_comes_up_survives_kills_and_stops_clean(
 _UP = "import sys; from outreach.cli.app import main; sys.argv = ['outreach', 'up', '--json']; main()"
 
 
-def up(settings: Settings) -> tuple[subprocess.Popen[str], dict[str, object]]:
-    process = subprocess.Popen(
+@pytest.fixture
+def up(own: Settings) -> Iterator[subprocess.Popen[str]]:
+    """`outreach up --json` as a stranger's script starts it, up already."""
+    unset = {"PYTHONUNBUFFERED"}  # few have set it: what is printed to a pipe must not wait there for the end
+    with subprocess.Popen(
         [sys.executable, "-c", _UP],
-        env=supervisor.environment(settings),
+        env={name: value for name, value in supervisor.environment(own).items() if name not in unset},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-    )
-    assert process.stdout is not None
-    return process, json.loads(process.stdout.readline() or "{}")
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert json.loads(process.stdout.readline())["addresses"]
+            yield process
+        finally:
+            process.kill()
 
 
 def all_below(pid: int) -> list[int]:
     return [below for child in children_of(pid) for below in (child, *all_below(child))]
 
 
-def test_ctrl_c_ends_up_with_exit_code_0_and_leaves_nothing(own: Settings) -> None:
-    process, told = up(own)
-    family = all_below(process.pid)
-    assert told["addresses"]
+def test_ctrl_c_ends_up_with_exit_code_0_and_leaves_nothing(up: subprocess.Popen[str]) -> None:
+    family = all_below(up.pid)
     assert len(family) >= 5
 
-    process.send_signal(signal.SIGINT)
-    _, words = process.communicate(timeout=PATIENCE)
+    up.send_signal(signal.SIGINT)
+    _, words = up.communicate(timeout=PATIENCE)
 
-    assert process.returncode == 0, words
+    assert up.returncode == 0, words
     assert not [pid for pid in family if is_alive(pid)]
     assert "Traceback" not in words
 
 
-def test_a_killed_supervisor_leaves_no_process_behind(own: Settings) -> None:
-    process, _ = up(own)
-    family = all_below(process.pid)
+def test_a_killed_supervisor_leaves_no_process_behind(up: subprocess.Popen[str], own: Settings) -> None:
+    family = all_below(up.pid)
     assert len(family) >= 8, "five children and the pools of two workers"
 
-    process.kill()
-    process.communicate()
+    up.kill()
+    up.communicate()
 
     until(lambda: not [pid for pid in family if is_alive(pid)], "children and grandchildren are gone")
     with embedded.locked_folder(own):
