@@ -21,6 +21,21 @@ class Mailbox:
 
 
 @dataclass(frozen=True, slots=True)
+class Straight:
+    """How a mail differs from its neighbours in plain values only, so that one request can carry hundreds of them.
+
+    Messages with one `key` share these texts. A tag such as "-oe_name-" stands in them wherever a value goes; no
+    value holds any tag. `values` has the same tags for all of them.
+    """
+
+    key: str
+    subject: str
+    text: str
+    html: str
+    values: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """One mail to one mailbox.
 
@@ -41,6 +56,7 @@ class Message:
     message_id: str  #: with its angle brackets
     date: datetime
     headers: tuple[tuple[str, str], ...] = ()
+    straight: Straight | None = None
 
 
 def letter_hash(subject: str, text: str) -> str:

@@ -1,24 +1,30 @@
 """The tables, one file per noun."""
 
+from outreach.domain.waves import Phase, WaveKind, WaveState
+
 from .base import Base, Database, new_ref
 from .campaigns import Ask, Campaign, CampaignKind, CampaignState, Demand, Organisation, Sponsorship
-from .deliveries import Attempt, Counter, Delivery, LogEntry, Minute
+from .deliveries import Attempt, Bundle, Counter, Delivery, LogEntry, Minute
 from .events import Anomaly, ProviderEvent
+from .ladders import Ladder, Rung, Step
 from .letters import Addressing, LetterVersion
 from .signatures import Consent, Signature, SignatureState, Supporter, Token
 from .staff import AuditEntry, Heartbeat, Role, SignedIn, User
 from .suppressions import Suppression
 from .targets import Channel, Contact, ContactState, Lane, Target
-from .waves import Brake, ProviderState, Wave, WaveKind, WaveState
+from .waves import Alert, Brake, Budget, Holiday, Mailing, ProviderState, Wave
 
 __all__ = [
     "Addressing",
+    "Alert",
     "Anomaly",
     "Ask",
     "Attempt",
     "AuditEntry",
     "Base",
     "Brake",
+    "Budget",
+    "Bundle",
     "Campaign",
     "CampaignKind",
     "CampaignState",
@@ -31,18 +37,24 @@ __all__ = [
     "Delivery",
     "Demand",
     "Heartbeat",
+    "Holiday",
+    "Ladder",
     "Lane",
     "LetterVersion",
     "LogEntry",
+    "Mailing",
     "Minute",
     "Organisation",
+    "Phase",
     "ProviderEvent",
     "ProviderState",
     "Role",
+    "Rung",
     "Signature",
     "SignatureState",
     "SignedIn",
     "Sponsorship",
+    "Step",
     "Supporter",
     "Suppression",
     "Target",

@@ -43,6 +43,11 @@ class Delivery(Base):
         Index("ix_deliveries_held", "target_id", **_where("state = 'held'")),
         Index("ix_deliveries_campaign_state", "campaign_id", "state"),
         Index("ix_deliveries_signature", "signature_id"),
+        Index("ix_deliveries_wave_state", "wave_id", "state"),
+        Index("ix_deliveries_supporter", "supporter_id", "class", "accepted_at"),
+        Index(
+            "ix_deliveries_wave_event", "wave_id", "event_state", **_where("event_state IN ('bounced', 'complained')")
+        ),
         CheckConstraint("(state IN ('claimed', 'sending')) = (claim_token IS NOT NULL)", name="claim"),
         CheckConstraint("class <> 'letter' OR (signature_id IS NOT NULL AND target_id IS NOT NULL)", name="letter"),
     )
@@ -80,6 +85,7 @@ class Delivery(Base):
     maybe_sent: Mapped[bool] = mapped_column(default=False)
     doubt_since: Mapped[datetime | None]
     accepted_at: Mapped[datetime | None]
+    replied_at: Mapped[datetime | None]  #: a person answered the letter
 
 
 class Attempt(Base):
@@ -96,11 +102,27 @@ class Attempt(Base):
     lane_id: Mapped[int] = mapped_column(ForeignKey("lanes.id"))
     claim_token: Mapped[str]
     transport: Mapped[str]
+    bundle_id: Mapped[int | None] = mapped_column(ForeignKey("bundles.id"), index=True)
+    counted: Mapped[bool] = mapped_column(default=True)  #: against the lane's cap; of a bundle only the first is
     started_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
     outcome: Mapped[str | None]
     provider_id: Mapped[str] = mapped_column(default="")
     detail: Mapped[str] = mapped_column(default="")
+
+
+class Bundle(Base):
+    """One mail a day that holds all letters due for one mailbox. Each letter keeps its own delivery and attempt."""
+
+    __tablename__ = "bundles"
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    ref: Mapped[str] = mapped_column(unique=True)
+    lane_id: Mapped[int] = mapped_column(ForeignKey("lanes.id"), index=True)
+    target_id: Mapped[int] = mapped_column(ForeignKey("targets.id"))
+    campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id"))
+    letters: Mapped[int]
+    created_at: Mapped[datetime]
 
 
 class LogEntry(Base):

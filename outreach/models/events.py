@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ForeignKey
+from sqlalchemy import JSON, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from outreach.domain.events import EventKind
@@ -13,9 +14,20 @@ from .base import Base, Id, by_value
 
 
 class ProviderEvent(Base):
-    """One report. Its id is the provider's, so the same report sent again is the same row. Never updated."""
+    """One report. Its id is the provider's, so the same report sent again is the same row.
+
+    Stored as it comes and applied by a task; only `applied_at` is ever written later.
+    """
 
     __tablename__ = "provider_events"
+    __table_args__ = (
+        Index(
+            "ix_provider_events_waiting",
+            "received_at",
+            postgresql_where=text("applied_at IS NULL"),
+            sqlite_where=text("applied_at IS NULL"),
+        ),
+    )
 
     id: Mapped[str] = mapped_column(primary_key=True)
     delivery_id: Mapped[int | None] = mapped_column(ForeignKey("deliveries.id"), index=True)
@@ -24,6 +36,12 @@ class ProviderEvent(Base):
     at: Mapped[datetime]
     received_at: Mapped[datetime]
     reason: Mapped[str] = mapped_column(default="")
+    env: Mapped[str | None]
+    ref: Mapped[str] = mapped_column(default="")  #: the delivery it names, whether we know it or not
+    address_hash: Mapped[str | None]  #: whom it is about, for reports that name no delivery
+    hard: Mapped[bool] = mapped_column(default=True)  #: of a bounce: the address is bad, not just this mail
+    raw: Mapped[dict[str, Any] | None] = mapped_column(JSON)  #: as it came, without address, IP and browser
+    applied_at: Mapped[datetime | None]
 
 
 class Anomaly(Base):

@@ -29,6 +29,7 @@ class Supporter(Base):
     address_key: Mapped[str] = mapped_column(unique=True)
     address_hash: Mapped[str] = mapped_column(unique=True)  #: keyed hash of address_key, as in suppressions
     created_at: Mapped[datetime]
+    erased_at: Mapped[datetime | None]  #: nothing personal is left in this row
 
 
 class Signature(Base):
@@ -68,6 +69,7 @@ class Signature(Base):
     created_at: Mapped[datetime]
     confirmed_at: Mapped[datetime | None]
     withdrawn_at: Mapped[datetime | None]
+    shared_at: Mapped[datetime | None]
     supporter: Mapped[Supporter] = relationship()
 
 

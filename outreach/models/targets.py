@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, Index, text
+from sqlalchemy import JSON, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from outreach.domain.deliveries import Stream
@@ -45,6 +45,10 @@ class Lane(Base):
     days: Mapped[str] = mapped_column(default="all")  #: "mon-fri" | "all" | "mon,wed"
     zone: Mapped[str] = mapped_column(default="UTC")
     opens_at: Mapped[datetime]
+    domain: Mapped[str] = mapped_column(default="")  #: of the mailbox, for the budgets of domains
+    calendar: Mapped[str] = mapped_column(default="")  #: whose holidays it keeps; "" is none
+    curve: Mapped[list[int] | None] = mapped_column(JSON)  #: 24 weights, one for each hour of its day; None is flat
+    bundle: Mapped[bool] = mapped_column(default=False)  #: its letters leave as one mail a day
 
     @property
     def pace(self) -> Pace:
