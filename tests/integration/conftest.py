@@ -1,3 +1,4 @@
+from tests.integration.inside import organizer, staff
 from tests.sites import rung, site
 
-__all__ = ["rung", "site"]
+__all__ = ["organizer", "rung", "site", "staff"]

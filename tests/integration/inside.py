@@ -7,10 +7,11 @@ from collections.abc import Callable
 from datetime import datetime
 from html.parser import HTMLParser
 
+import pytest
 from starlette.testclient import TestClient
 
 from outreach import accounts
-from outreach.models import Database, Role, User
+from outreach.models import Database, Delivery, Role, SignatureState, User
 from outreach.settings import Settings
 from outreach.web.app import create_app
 from tests import factories
@@ -38,6 +39,16 @@ def signed_in(
     return client
 
 
+@pytest.fixture
+def staff(settings: Settings, db: Database, now: datetime) -> TestClient:
+    return signed_in(settings, db, now, Role.STAFF)
+
+
+@pytest.fixture
+def organizer(settings: Settings, db: Database, now: datetime) -> TestClient:
+    return signed_in(settings, db, now, Role.ORGANIZER)
+
+
 def cookie(settings: Settings) -> str:
     return "__Host-outreach" if settings.base_url.startswith("https") else "outreach"
 
@@ -45,6 +56,12 @@ def cookie(settings: Settings) -> str:
 def user_of(db: Database, email: str) -> User:
     with db.begin() as session:
         return accounts.find(session, email)
+
+
+def make_letter(db: Database, **columns: object) -> Delivery:
+    with db.begin() as session:
+        signature = factories.signature(session, factories.campaign(session), state=SignatureState.CONFIRMED)
+        return factories.delivery(session, signature, **columns)  # type: ignore[arg-type]
 
 
 class _Forms(HTMLParser):

@@ -9,27 +9,16 @@ from sqlalchemy import select
 from starlette.testclient import TestClient
 
 from outreach import dashboards
-from outreach.domain.deliveries import State
-from outreach.models import AuditEntry, Campaign, CampaignState, Contact, Database, Delivery, Role
+from outreach.domain.deliveries import State, Stream
+from outreach.models import AuditEntry, Campaign, CampaignState, Contact, Database, Delivery
 from outreach.models import SignatureState as Signed
-from outreach.settings import Settings
 from tests import factories
-from tests.integration.inside import send, signed_in, token
+from tests.integration.inside import send, token
 
 HOSTILE = '<script>alert("x")</script>{{ 7*7 }}'
 
 
-@pytest.fixture(autouse=True)
-def quiet_bell(monkeypatch: pytest.MonkeyPatch) -> list[object]:
-    """Nobody answers the doorbell here; what was rung is kept."""
-    rung: list[object] = []
-    monkeypatch.setattr("outreach.wake.wake", lambda url, *streams: rung.extend(streams))
-    return rung
-
-
-@pytest.fixture
-def organizer(settings: Settings, db: Database, now: datetime) -> TestClient:
-    return signed_in(settings, db, now, Role.ORGANIZER)
+pytestmark = pytest.mark.usefixtures("rung")
 
 
 def test_without_campaigns_the_page_says_what_they_are_and_the_next_act(organizer: TestClient) -> None:
@@ -151,7 +140,7 @@ def test_an_act_that_does_not_fit_is_not_offered(
 
 
 def test_an_address_for_a_target_lets_its_held_letters_go(
-    organizer: TestClient, db: Database, quiet_bell: list[object]
+    organizer: TestClient, db: Database, rung: list[Stream]
 ) -> None:
     with db.begin() as session:
         silent = factories.target(session, name="Cleo Diaz", email=None)
@@ -165,7 +154,7 @@ def test_an_address_for_a_target_lets_its_held_letters_go(
         assert session.scalars(select(Delivery.state)).one() is State.QUEUED
         books = dashboards.state_counts(session)
     assert {state: n for state, n in books.items() if n} == {State.QUEUED: 1}
-    assert [str(stream) for stream in quiet_bell] == ["letters"]
+    assert rung == [Stream.LETTERS]
 
 
 @pytest.mark.parametrize("email", ["", "cleo", "cleo@", "a@example.net\r\nBcc: b@example.net", "a@b@c", "x" * 5000])

@@ -1,0 +1,125 @@
+"""Who may see what: every page behind the door, asked by everybody, with and without its form's token."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+import pytest
+from fastapi.routing import APIRoute
+from sqlalchemy import select
+from starlette.testclient import TestClient
+
+from outreach import accounts, outbox
+from outreach.domain.deliveries import State
+from outreach.models import AuditEntry, Brake, Database, Delivery, Role, SignatureState
+from outreach.settings import Settings
+from outreach.web.app import create_app
+from tests import factories
+from tests.integration.inside import browser, signed_in, token
+
+pytestmark = pytest.mark.usefixtures("rung")
+
+
+def routes_of(router: object) -> Iterator[APIRoute]:
+    """Every route of an application or router, those of the routers it includes among them."""
+    for route in getattr(router, "routes", ()):
+        if isinstance(route, APIRoute):
+            yield route
+        yield from routes_of(getattr(route, "original_router", None))
+
+
+def inner_routes(settings: Settings, db: Database) -> list[tuple[str, str]]:
+    """Every (method, path) behind the door, found in the application itself, so that no new one is forgotten."""
+    inner = [
+        route
+        for route in routes_of(create_app(settings, db))
+        if route.path.startswith(("/staff", "/console", "/sign-out"))
+    ]
+    return sorted((method, route.path) for route in inner for method in route.methods)
+
+
+def test_the_matrix_knows_the_pages(settings: Settings, db: Database) -> None:
+    routes = inner_routes(settings, db)
+    assert {("GET", "/staff"), ("POST", "/staff/pause"), ("GET", "/console"), ("POST", "/sign-out")} <= set(routes)
+    assert len(routes) >= 20
+
+
+def expected(method: str, path: str, who: str) -> set[int]:
+    if who == "anonymous":
+        return {303}
+    if who == "organizer" and path.startswith("/staff"):
+        return {403}
+    return {403} if method == "POST" else {200}
+
+
+@pytest.mark.parametrize("who", ["anonymous", "organizer", "staff"])
+def test_every_page_asks_who_is_there_and_every_form_for_its_token(
+    settings: Settings, db: Database, now: datetime, who: str
+) -> None:
+    with db.begin() as session:
+        draft = factories.campaign(session, slug="draft", state=factories.CampaignState.DRAFT)
+        campaign = factories.campaign(session, slug="rents")
+        signature = factories.signature(session, campaign, state=SignatureState.CONFIRMED)
+        ref_of = {
+            "hold": factories.delivery(session, signature).ref,
+            "release": factories.delivery(session, factories.signature(session, campaign), state=State.HELD).ref,
+            "resend": factories.delivery(
+                session, factories.signature(session, campaign), state=State.IN_DOUBT, doubt_since=now
+            ).ref,
+        }
+        target = factories.targets_of(session, campaign)[0].ref
+        outbox.pull_brake(session, "all", actor="cli", reason="a test", now=now)
+        del draft
+    role = {"organizer": Role.ORGANIZER, "staff": Role.STAFF}.get(who)
+    client = signed_in(settings, db, now, role) if role else browser(settings, db, now)
+
+    def rows() -> list[object]:
+        with db.read() as session:
+            return [
+                session.execute(select(*table.__table__.columns).order_by(*table.__table__.primary_key)).all()
+                for table in (Brake, Delivery, AuditEntry, factories.Campaign, factories.Contact, accounts.SignedIn)
+            ]
+
+    before = rows()
+    for method, pattern in inner_routes(settings, db):
+        acts = ["hold", "release", "cancel", "resend"] if "{name}" in pattern else [""]
+        for act in acts:
+            path = (
+                pattern.replace("{name}", act)
+                .replace("{slug}", "draft" if "publish" in pattern else "rents")
+                .replace("{ref}", target if "targets" in pattern else ref_of.get(act, ref_of["hold"]))
+            )
+            form = {"scope": "all", "reason": "x", "word": "pause"} if method == "POST" else None
+            for forged in ({}, {"form_token": ""}, {"form_token": "A" * 32}) if form else ({},):
+                answer = client.request(method, path, data={**form, **forged} if form else None)
+                assert answer.status_code in expected(method, pattern, who), (method, path, who)
+    assert rows() == before  # neither looking nor forging changes anything
+
+
+def test_a_token_of_another_session_is_refused(settings: Settings, db: Database, now: datetime) -> None:
+    one, other = signed_in(settings, db, now, Role.STAFF), signed_in(settings, db, now, Role.STAFF, name="Bo")
+    assert token(one) != token(other)
+    form = {"scope": "stream:news", "reason": "x", "form_token": token(other)}
+    assert one.post("/staff/pause", data=form).status_code == 403
+    assert one.post("/staff/pause", data=form | {"form_token": token(one)}).status_code == 303
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "same-site"},
+        {"origin": "https://evil.example.net"},
+    ],
+)
+def test_a_post_from_another_site_is_refused_even_with_the_token(staff: TestClient, headers: dict[str, str]) -> None:
+    form = {"scope": "stream:news", "reason": "x", "form_token": token(staff)}
+    assert staff.post("/staff/pause", data=form, headers=headers).status_code == 403
+
+
+def test_inner_pages_are_not_kept_and_tell_nobody_where_one_was(staff: TestClient) -> None:
+    for path in ("/staff", "/console", "/staff/deliveries"):
+        headers = staff.get(path).headers
+        assert headers["cache-control"] == "no-store"
+        assert headers["referrer-policy"] == "no-referrer"
