@@ -1,22 +1,27 @@
 """Merging: a letter version and a signer's fields become a letter, and a letter becomes a mail.
 
 `check_letter` looks hard at what an organizer wrote, once, when it is saved. `LetterForm` writes letters from it,
-thousands a second. `compose_letter` and `compose_notice` put them into envelopes.
+thousands a second. `compose_letter`, `compose_notice` and `compose_mailing` put them into envelopes.
 """
 
-from .checking import check_letter
+from .checking import check_letter, check_mailing
 from .envelopes import Envelope, compose_letter
 from .grammar import literal
 from .letters import Letter, LetterForm
+from .mailings import MailingForm, Stop, compose_mailing
 from .notices import NoticeFields, compose_notice
 
 __all__ = [
     "Envelope",
     "Letter",
     "LetterForm",
+    "MailingForm",
     "NoticeFields",
+    "Stop",
     "check_letter",
+    "check_mailing",
     "compose_letter",
+    "compose_mailing",
     "compose_notice",
     "literal",
 ]

@@ -15,6 +15,7 @@ from tempfile import TemporaryFile
 from outreach.errors import BadTemplate
 
 from .letters import PARTS, LetterForm
+from .mailings import MailingForm
 
 TRIAL_SECONDS = 3
 _REPORT_LIMIT = 8_000
@@ -30,8 +31,14 @@ def check_letter(subject: str, header: str, body: str, footer: str) -> None:
     _try_out((subject, header, body, footer))
 
 
-def _try_out(parts: tuple[str, str, str, str]) -> None:
-    """Write the letter for the sample people, in a process that can do no harm."""
+def check_mailing(subject: str, body: str) -> None:
+    """The same for a mailing to signers."""
+    MailingForm(subject, body)
+    _try_out((subject, body))
+
+
+def _try_out(parts: tuple[str, ...]) -> None:
+    """Write it for the sample people, in a process that can do no harm."""
     with TemporaryFile() as report:
         try:
             done = subprocess.run(  # noqa: S603 (our own interpreter and our own words)

@@ -12,13 +12,13 @@ OUTPUT = 256 * 1024
 
 
 def main() -> None:
-    """Read the four parts from stdin; print `null`, or where and why the letter cannot be written."""
+    """Read the parts of a letter (four) or mailing (two) from stdin; print `null`, or what is wrong."""
     _limit()
     parts = json.loads(sys.stdin.buffer.read())
 
-    from outreach.merge.samples import trouble_with
+    from outreach.merge.samples import trouble_with, trouble_with_mailing
 
-    sys.stdout.write(json.dumps(trouble_with(*parts)))
+    sys.stdout.write(json.dumps(trouble_with(*parts) if len(parts) == 4 else trouble_with_mailing(*parts)))
 
 
 def _limit() -> None:

@@ -68,7 +68,7 @@ class LetterForm:
         }
         try:
             subject = short_line(self._subject.render(values))
-            text = _tidy(self._letter.render(values))
+            text = tidy(self._letter.render(values))
         except (TemplateError, SecurityError, TypeError, ValueError) as error:
             raise BadTemplate(f"This letter cannot be written: {error}", where="letter") from error
         if not subject:
@@ -108,7 +108,7 @@ def _joined(trees: list[nodes.Template], *, with_own_words: bool) -> nodes.Templ
     return joined.set_environment(ENVIRONMENT)  # type: ignore[return-value]
 
 
-def _tidy(text: str) -> str:
+def tidy(text: str) -> str:
     """No spaces at line ends, never two blank lines in a row, none around."""
     if " \n" in text:  # also keeps "-- " alone on a line for the mark that we set
         text = "\n".join([line.rstrip(" ") for line in text.split("\n")])

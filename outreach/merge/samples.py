@@ -7,6 +7,7 @@ from outreach.domain.words import WORDS_LIMIT
 from outreach.errors import BadTemplate
 
 from .letters import PARTS, LetterForm
+from .mailings import MailingForm
 
 _EXAMPLES = {field.name: field.example for field in MERGE_FIELDS}
 
@@ -58,6 +59,17 @@ def trouble_with(subject: str, header: str, body: str, footer: str) -> dict[str,
                     where=PARTS[2],
                     advice="Write {{ signer.own_words }} outside of any other condition, or nowhere.",
                 )
+    except BadTemplate as error:
+        return error.as_dict()
+    return None
+
+
+def trouble_with_mailing(subject: str, body: str) -> dict[str, str] | None:
+    """The same for a mailing to signers."""
+    try:
+        form = MailingForm(subject, body)
+        for signer in (*SIGNERS, *_SPARSE):
+            form.write(signer, CAMPAIGN)
     except BadTemplate as error:
         return error.as_dict()
     return None
