@@ -143,6 +143,32 @@ def test_a_link_opens_for_seven_days_and_not_a_second_longer(
     assert everything(db) == before
 
 
+def test_a_used_link_leads_to_the_receipt_only_as_long_as_it_would_have_opened(
+    db: Database, settings: Settings, signed: Signature, now: datetime
+) -> None:
+    token = secret(settings, signed)
+    confirm(db, token, now)
+    assert confirm(db, token, now + timedelta(days=7)).receipt_token
+
+    late = now + timedelta(days=7, seconds=1)
+    pending = look(db, token, late)
+    with pytest.raises(NotNow, match="the signature itself is confirmed"):
+        confirm(db, token, late)
+
+    assert (pending.state, pending.signer_name, pending.letters, pending.agreed) == ("confirmed", "", (), frozenset())
+
+
+def test_a_link_whose_words_were_replaced_never_leads_to_the_receipt(
+    db: Database, settings: Settings, signed: Signature, now: datetime
+) -> None:
+    newer = sign(db, settings, now + timedelta(minutes=2), own_words="My rent tripled.")
+    confirm(db, secret(settings, newer), now + timedelta(minutes=3))
+
+    assert look(db, secret(settings, signed), now + timedelta(minutes=4)).signer_name == ""
+    with pytest.raises(NotNow, match="the signature itself is confirmed"):
+        confirm(db, secret(settings, signed), now + timedelta(minutes=4))
+
+
 def test_a_letter_changed_after_signing_is_not_confirmed(
     db: Database, settings: Settings, signed: Signature, campaign: Campaign, now: datetime
 ) -> None:
