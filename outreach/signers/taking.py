@@ -20,7 +20,8 @@ from outreach.keys import Keys
 from outreach.models import Campaign, Consent, Database, Signature, SignatureState, Supporter, new_ref
 from outreach.settings import Settings
 from outreach.signing import CampaignLetters, links, text_hash
-from outreach.signing.sign import confirmations_today, mark_signed, open_campaign
+from outreach.signing.letters import seal_words
+from outreach.signing.sign import confirmations_today, open_campaign
 from outreach.signing.supporters import find_or_make_all
 from outreach.suppression import suppressed_among
 
@@ -131,7 +132,7 @@ def _take(
     report.new += len(new)
     session.add_all(signature for _, signature in new)
     session.flush()
-    mark_signed(session, letters.version_ids, now=now)
+    seal_words(session, campaign, now=now)
     session.add_all(_consent(signature, one.row.agreed) for one, signature in new if one.row.agreed)
     _queue_letters(session, [(one, s) for one, s in new if one.row.confirmed_at], report, keys=keys, now=now)
     waiting = [signature for one, signature in new if not one.row.confirmed_at]

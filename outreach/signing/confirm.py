@@ -21,7 +21,7 @@ from outreach.keys import Keys
 from outreach.models import Campaign, Delivery, Signature, SignatureState, Token
 
 from . import agreements, links
-from .letters import CampaignLetters, Shown, signer_fields, text_hash
+from .letters import CampaignLetters, Shown, seal_words, signer_fields, text_hash
 
 log = structlog.get_logger()
 
@@ -92,15 +92,11 @@ def confirm(session: Session, token: str, *, keys: Keys, now: datetime) -> Confi
     link = links.find(session, token, links.CONFIRM)
     signature = lock_signature(session, link)
     campaign = session.get_one(Campaign, signature.campaign_id)
+    if signature.state is SignatureState.CONFIRMED:
+        return _again(session, link, signature, campaign, keys=keys, now=now)
+    seal_words(session, campaign, now=now)
     letters = _letters_now(session, campaign, signature)
-    state = _state(link, signature, letters, now)
-    if state is LinkState.CONFIRMED:
-        if _is_spent(link, now):  # an old mail must not open the signature's own page for ever
-            raise NotNow("This link has expired; the signature itself is confirmed.", where=campaign.slug)
-        counts = letter_counts(session, signature.id)
-        secret = links.receipt_secret(keys, signature)
-        return Confirmed(campaign.slug, campaign.title, counts.queued, counts.held, again=True, receipt_token=secret)
-    _refuse_unless_open(state, campaign)
+    _refuse_unless_open(_state(link, signature, letters, now), campaign)
     link.used_at = now
     links.void_confirms(session, signature, now=now, but=link.hash)
     done = make_count(
@@ -116,6 +112,16 @@ def confirm(session: Session, token: str, *, keys: Keys, now: datetime) -> Confi
     session.flush()
     log.info("confirmed", signature=signature.id, campaign=campaign.id, queued=done.queued, held=done.held)
     return Confirmed(campaign.slug, campaign.title, done.queued, done.held, again=False, receipt_token=secret)
+
+
+def _again(
+    session: Session, link: Token, signature: Signature, campaign: Campaign, *, keys: Keys, now: datetime
+) -> Confirmed:
+    if _is_spent(link, now):  # an old mail must not open the signature's own page for ever
+        raise NotNow("This link has expired; the signature itself is confirmed.", where=campaign.slug)
+    counts = letter_counts(session, signature.id)
+    secret = links.receipt_secret(keys, signature)
+    return Confirmed(campaign.slug, campaign.title, counts.queued, counts.held, again=True, receipt_token=secret)
 
 
 def make_count(

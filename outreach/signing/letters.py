@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from outreach.domain.letters import CampaignFields, SignerFields, TargetFields, first_name
@@ -70,14 +71,29 @@ class CampaignLetters:
         """Who is written to, in words."""
         return [one.label for one in self.addressed]
 
-    @property
-    def version_ids(self) -> frozenset[int]:
-        """The letter versions in use."""
-        return frozenset(one.version_id for one in self.addressed)
-
     def write(self, signer: SignerFields) -> list[Shown]:
         """The letter to each target over this signer's name. BadTemplate if one cannot be written."""
         return [_shown(one, signer, self.fields) for one in self.addressed]
+
+
+def seal_words(session: Session, campaign: Campaign, *, now: datetime) -> None:
+    """From now on nobody edits the versions in use: a change makes a new one.
+
+    Held until the transaction ends, so that letters that are read after this are still those that are queued.
+    """
+    in_use = select(Addressing.version_id).where(Addressing.campaign_id == campaign.id)
+    versions = session.execute(
+        select(LetterVersion.id, LetterVersion.signed_at)
+        .where(LetterVersion.id.in_(in_use))
+        .order_by(LetterVersion.id)
+        .with_for_update(read=True, key_share=True)  # signers do not wait for each other, only for an editor
+    ).all()
+    if unsigned := [id_ for id_, signed_at in versions if signed_at is None]:
+        session.execute(
+            update(LetterVersion)
+            .where(LetterVersion.id.in_(unsigned), LetterVersion.signed_at.is_(None))
+            .values(signed_at=now)
+        )
 
 
 def campaign_fields(session: Session, campaign: Campaign) -> CampaignFields:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from outreach import outbox
@@ -24,7 +24,6 @@ from outreach.models import (
     Campaign,
     CampaignState,
     Delivery,
-    LetterVersion,
     Signature,
     SignatureState,
     Supporter,
@@ -35,7 +34,7 @@ from outreach.suppression import is_suppressed
 
 from . import agreements, links
 from .forms import Signer, SignForm, check
-from .letters import CampaignLetters, text_hash
+from .letters import CampaignLetters, seal_words, text_hash
 from .supporters import find_or_make
 
 log = structlog.get_logger()
@@ -77,7 +76,6 @@ def sign(session: Session, slug: str, form: SignForm, *, keys: Keys, settings: S
     has_room = confirmations_today(session, [supporter.id], now)[supporter.id] < settings.confirmations_per_day
     if signature is None:
         signature = _new(session, campaign, supporter, signer, hash_, now)
-        mark_signed(session, letters.version_ids, now=now)
     elif not _changed(signature, signer, hash_) and _just_written_to(session, signature, now):
         return answer
     elif not has_room:
@@ -87,6 +85,7 @@ def sign(session: Session, slug: str, form: SignForm, *, keys: Keys, settings: S
     if has_room and not _ask(session, signature, now=now):
         return answer
     _take(signature, signer, hash_)
+    seal_words(session, campaign, now=now)
     sentences = agreements.asked(letters, organisation=settings.organisation, language=signer.language)
     agreements.keep(session, signature, signer, sentences, now=now)
     links.issue_confirm(session, signature, keys=keys, now=now)
@@ -133,15 +132,6 @@ def confirmations_today(session: Session, supporter_ids: Sequence[int], now: dat
         .group_by(Signature.supporter_id)
     )
     return Counter(dict(rows.all()))
-
-
-def mark_signed(session: Session, version_ids: frozenset[int], *, now: datetime) -> None:
-    """From the first signature on, these versions never change."""
-    session.execute(
-        update(LetterVersion)
-        .where(LetterVersion.id.in_(version_ids), LetterVersion.signed_at.is_(None))
-        .values(signed_at=now)
-    )
 
 
 def _hash_of_letters(letters: CampaignLetters, signer: Signer) -> str:

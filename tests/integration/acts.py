@@ -7,9 +7,9 @@ from datetime import datetime
 
 from sqlalchemy import func, select
 
-from outreach import signing
+from outreach import campaigns, signing
 from outreach.domain.deliveries import MailClass
-from outreach.models import Consent, Database, Delivery, Signature, Supporter, Token
+from outreach.models import Campaign, Consent, Database, Delivery, LetterVersion, Signature, Supporter, Token
 from outreach.settings import Settings
 from outreach.signing import SignForm
 from tests.factories import KEYS
@@ -69,3 +69,13 @@ def everything(db: Database) -> list[list[tuple[object, ...]]]:
             sorted((tuple(row) for row in session.execute(select(*table.__table__.columns))), key=repr)
             for table in (Supporter, Signature, Token, Delivery, Consent)
         ]
+
+
+def rewrite(db: Database, campaign: Campaign, body: str, now: datetime) -> LetterVersion:
+    """An organizer gives the campaign's letter another body."""
+    with db.begin() as session:
+        campaign = session.get_one(Campaign, campaign.id)
+        last = campaigns.letter_of(session, campaign)
+        return campaigns.new_version(
+            session, campaign, last.subject, last.header, body, last.footer, now=now, actor="test"
+        )

@@ -9,9 +9,11 @@ from threading import Barrier
 
 import pytest
 from sqlalchemy import select, update
+from sqlalchemy.orm import Session
 
-from outreach import signing
+from outreach import campaigns, signing
 from outreach.domain.deliveries import MailClass
+from outreach.domain.messages import letter_hash
 from outreach.errors import NotFound, NotNow, TextChanged
 from outreach.models import (
     Campaign,
@@ -30,9 +32,11 @@ from tests.integration.acts import (
     everything,
     letters,
     look,
+    rewrite,
     secret,
     sign,
 )
+from tests.integration.races import behind
 
 
 @pytest.fixture
@@ -183,6 +187,41 @@ def test_a_letter_changed_after_signing_is_not_confirmed(
 
     again = sign(db, settings, now + timedelta(minutes=2))
     assert confirm(db, secret(settings, again), now).queued == 2
+
+
+def test_words_that_were_confirmed_are_never_edited_though_nobody_signed_them(
+    db: Database, settings: Settings, signed: Signature, campaign: Campaign, now: datetime
+) -> None:
+    with db.read() as session:
+        words = campaigns.letter_of(session, campaign).body
+    rewrite(
+        db, campaign, words + "{% if signer.postal_code %} {{ signer.postal_code }}{% endif %}", now
+    )  # Jane has none
+    confirmed = confirm(db, secret(settings, signed), now)
+
+    rewrite(db, campaign, "Something else.", now + timedelta(minutes=1))
+
+    with db.read() as session:
+        found = signing.receipt(session, confirmed.receipt_token, keys=KEYS, now=now)
+        hashes = session.scalars(select(Delivery.content_hash).where(Delivery.mail_class == MailClass.LETTER)).all()
+    assert {letter_hash(letter.subject, letter.text) for letter in found.letters} == set(hashes)
+
+
+def test_a_letter_rewritten_while_it_is_confirmed_counts_as_changed(
+    db: Database, settings: Settings, signed: Signature, campaign: Campaign, now: datetime
+) -> None:
+    with db.read() as session:
+        words = campaigns.letter_of(session, campaign).body
+    rewrite(db, campaign, words + "{% if signer.postal_code %} {{ signer.postal_code }}{% endif %}", now)
+
+    def rewrite_again(session: Session) -> None:
+        last = campaigns.letter_of(session, campaign)
+        words = (last.subject, last.header, "Something else.", last.footer)
+        campaigns.new_version(session, session.get_one(Campaign, campaign.id), *words, now=now, actor="test")
+
+    with pytest.raises(TextChanged):
+        behind(db, rewrite_again, lambda s: signing.confirm(s, secret(settings, signed), keys=KEYS, now=now))
+    assert letters(db) == 0
 
 
 def test_a_target_added_after_signing_is_not_written_to_unseen(

@@ -38,6 +38,7 @@ from tests.integration.acts import (
     everything,
     letters,
     look,
+    rewrite,
     secret,
     sign,
 )
@@ -132,6 +133,19 @@ def test_only_a_published_campaign_can_be_signed(
         sign(db, settings, now)
     with pytest.raises(NotFound):
         sign(db, settings, now, slug="no-such-campaign")
+
+
+def test_words_that_are_signed_for_a_second_time_are_never_edited_either(
+    db: Database, settings: Settings, signed: Signature, campaign: Campaign, now: datetime
+) -> None:
+    rewrite(db, campaign, "Lower the rents, please.", now)
+
+    sign(db, settings, now + timedelta(minutes=2))
+    rewrite(db, campaign, "Freeze the rents, please.", now + timedelta(minutes=3))
+
+    with db.read() as session:
+        versions = session.scalars(select(LetterVersion).order_by(LetterVersion.number)).all()
+    assert [version.body for version in versions][1:] == ["Lower the rents, please.", "Freeze the rents, please."]
 
 
 def test_the_answer_is_the_same_whoever_signed_before(
