@@ -73,10 +73,12 @@ def sign(session: Session, slug: str, form: SignForm, *, keys: Keys, settings: S
     signature = standing_signature(session, campaign.id, supporter.id)
     if signature is not None and signature.state is SignatureState.CONFIRMED:
         return answer
+    sentences = agreements.asked(letters, organisation=settings.organisation, language=signer.language)
     has_room = confirmations_today(session, [supporter.id], now)[supporter.id] < settings.confirmations_per_day
     if signature is None:
         signature = _new(session, campaign, supporter, signer, hash_, now)
     elif not _changed(signature, signer, hash_) and _just_written_to(session, signature, now):
+        agreements.keep(session, signature, signer, sentences, now=now)  # a box needs no new mail
         return answer
     elif not has_room:
         # The last link that was mailed stays open for the words it was mailed with. Taking other words now would
@@ -86,7 +88,6 @@ def sign(session: Session, slug: str, form: SignForm, *, keys: Keys, settings: S
         return answer
     _take(signature, signer, hash_)
     seal_words(session, campaign, now=now)
-    sentences = agreements.asked(letters, organisation=settings.organisation, language=signer.language)
     agreements.keep(session, signature, signer, sentences, now=now)
     links.issue_confirm(session, signature, keys=keys, now=now)
     session.flush()

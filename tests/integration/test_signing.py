@@ -356,3 +356,13 @@ def test_a_box_unticked_before_confirming_is_a_withdrawal_of_its_own(
         given = session.scalars(select(Consent.given).where(Consent.purpose == "updates").order_by(Consent.id)).all()
     assert given == [True, False]
     assert look(db, secret(settings, signature), now).agreed == {"deliver_letter"}
+
+
+def test_a_box_unticked_in_a_second_press_counts_though_no_mail_goes(
+    db: Database, settings: Settings, campaign: Campaign, now: datetime
+) -> None:
+    sign(db, settings, now, updates=True)
+    signature = sign(db, settings, now + timedelta(seconds=20), updates=False)
+
+    assert look(db, secret(settings, signature), now).agreed == {"deliver_letter"}
+    assert confirmations(db) == 1
