@@ -54,6 +54,7 @@ COLUMNS = {
         ("phase", "VARCHAR(24)", "'full'"),
         ("phase_limit", "INTEGER", ""),
         ("phase_at", "TIME", ""),
+        ("forgiven", "JSON", "'{}'"),
         ("previewed_at", "TIME", ""),
         ("started_at", "TIME", ""),
         ("finished_at", "TIME", ""),

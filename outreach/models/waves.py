@@ -64,6 +64,7 @@ class Wave(Base):
     phase: Mapped[Phase] = mapped_column(by_value(Phase), default=Phase.FULL)
     phase_limit: Mapped[int | None]  #: so many may have left before the wave is looked at again
     phase_at: Mapped[datetime | None]  #: since when that limit is reached
+    forgiven: Mapped[dict[str, int]] = mapped_column(JSON, default=dict)  #: the tally at which a person let it go on
     previewed_at: Mapped[datetime | None]
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
