@@ -10,6 +10,7 @@ from threading import Lock
 import structlog
 
 from outreach.domain.messages import Message
+from outreach.faultpoints import reached
 from outreach.outbox import Answer, Going
 from outreach.transports.base import NoAnswer, Receipt, Refused, Transport, Unavailable
 
@@ -52,7 +53,9 @@ class Hands:
         if time.monotonic() > deadline:
             return Unavailable("too little of the lease was left to begin", whole=False)
         try:
-            return self.transport.send(message)
+            receipt = self.transport.send(message)
+            reached("after_accept")
+            return receipt
         except (Refused, Unavailable, NoAnswer) as error:
             return error
         except Exception as error:

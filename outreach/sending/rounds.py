@@ -20,6 +20,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from outreach.domain.deliveries import State, Stream
 from outreach.domain.messages import Message
 from outreach.errors import OutOfReach
+from outreach.faultpoints import reached
 from outreach.models import Database
 from outreach.outbox import Answer, Books, Claim, Going, Settled, bury, claim, intend, release_claim, settle
 from outreach.settings import Settings
@@ -70,8 +71,10 @@ def _send_batch(
     transport = hands.transport.name
     with db.begin() as session:
         held = claim(session, stream, transport=transport, now=db.now(), limit=settings.batch, lease=lease)
+        reached("before_claim")
     if held is None:
         return None
+    reached("after_claim")
     with db.read() as session:
         parcels = desk.make_up(session, held.ids)
     accepted = _work_off(db, hands, held, parcels, settings=settings, goes_on=goes_on)
@@ -98,6 +101,8 @@ def _work_off(
         accepted += len(turn.settled.accepted)
         if turn.is_last:
             rest = []
+        if turn.mails:
+            reached("after_intent")
         answers = hands.hand_over(turn.mails, deadline=turn.deadline) if turn.mails else []
     return accepted
 
@@ -163,6 +168,7 @@ def _write(parcels: Sequence[Parcel], now: datetime) -> tuple[dict[int, Message]
     for parcel in parcels:
         try:
             mails[parcel.delivery_id] = parcel.write(now)
+            reached("during_render")
         except CannotWrite as error:
             unwritten.append((parcel, error))
         except Exception as error:

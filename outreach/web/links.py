@@ -20,6 +20,7 @@ from starlette.responses import RedirectResponse, Response
 from outreach import signing, suppression
 from outreach.domain.deliveries import Stream
 from outreach.errors import NotFound, NotNow
+from outreach.faultpoints import reached
 from outreach.keys import Keys, hash_of
 from outreach.models import Database, Supporter, Token
 from outreach.web.bell import bell
@@ -67,6 +68,8 @@ def confirm(request: Request, token: str, db: Db, keys: HeldKeys, now: Now) -> R
     try:
         with db.begin() as session:
             confirmed = signing.confirm(session, token, keys=keys, now=now)
+            reached("web_before_commit")
+        reached("web_after_commit")
     except NotNow:  # expired, changed or withdrawn: the page knows which, and what to do next
         return look(request, token, db, keys, now)
     return RedirectResponse(f"/letter/{confirmed.receipt_token}", 303, background=bell(request, Stream.LETTERS))

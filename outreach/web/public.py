@@ -12,6 +12,7 @@ from starlette.responses import RedirectResponse, Response
 from outreach import signing
 from outreach.domain.deliveries import Stream
 from outreach.errors import BadSignature, NotNow
+from outreach.faultpoints import reached
 from outreach.keys import Keys
 from outreach.models import Database
 from outreach.settings import Settings
@@ -76,6 +77,8 @@ def sign(
     try:
         with db.begin() as session:
             signing.sign(session, slug, _sign_form(form.values), keys=keys, settings=settings, now=now)
+            reached("web_before_commit")
+        reached("web_after_commit")
     except BadSignature as error:
         return _campaign(request, slug, db, counts, form.with_errors(error.fields, FIELDS), status=422)
     except NotNow:  # closed while the form was open; the page says so
