@@ -57,7 +57,8 @@ class Settings:
     office_days: str = "mon-fri"
     zone: str = "UTC"
     undo_seconds: int = 60
-    canary: int = 0
+    canary: int = 20  #: mails of a planned wave that go first; 0 is all at once
+    mails_per_week: int = 3  #: mailings and follow-ups to one signer, over all campaigns
 
     handovers: int = 64  #: mails one worker process has in the air at once
     batch: int = 500  #: deliveries claimed at once
@@ -241,6 +242,7 @@ _READERS: dict[str, Callable[[str, str], Any]] = {
     "ZONE": _zone,
     "UNDO_SECONDS": _whole(0, 600, "60"),
     "CANARY": _whole(0, 1000, "20"),
+    "MAILS_PER_WEEK": _whole(1, 100, "3"),
     "HANDOVERS": _whole(1, 256, "64"),
     "BATCH": _whole(1, 2000, "500"),
     "LEASE_SECONDS": _whole(5, 3600, "120"),
