@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from outreach.models import Suppression
+from outreach.domain.deliveries import Stream
+from outreach.models import Sponsorship, Suppression
 
 
 def suppress(
     session: Session, address_hash: str, *, scope: str = "all", reason: str, note: str = "", now: datetime
 ) -> bool:
-    """Write nothing more to this address in `scope` ("all", "news", "campaign:7"). False when that held already."""
+    """Write nothing more to this address in `scope`; False when that held already.
+
+    "all" is every mail and "campaign:7" every mail of one campaign. Of the mailings alone, "news" is all of them,
+    "org:3" those of one organisation and "list:7" those of one campaign.
+    """
     insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
     added = session.execute(
         insert(Suppression)
@@ -51,3 +56,29 @@ def suppressed_among(
         Suppression.address_hash.in_(address_hashes), Suppression.scope.in_(scopes)
     )
     return frozenset(session.scalars(found))
+
+
+def scopes_of(session: Session, stream: Stream, campaign_ids: Iterable[int]) -> Mapping[int, frozenset[str]]:
+    """For each campaign, the scopes that close an address to its mails in `stream`."""
+    scopes = {id_: {"all", f"campaign:{id_}"} for id_ in campaign_ids}
+    if stream is Stream.NEWS:
+        leads = select(Sponsorship.campaign_id, Sponsorship.organisation_id).where(
+            Sponsorship.role == "lead", Sponsorship.campaign_id.in_(list(scopes))
+        )
+        for id_, mine in scopes.items():
+            mine |= {"news", f"list:{id_}"}
+        for id_, organisation_id in session.execute(leads):
+            scopes[id_].add(f"org:{organisation_id}")
+    return {id_: frozenset(mine) for id_, mine in scopes.items()}
+
+
+def scopes_closed(
+    session: Session, address_hashes: Collection[str], *, scopes: Collection[str]
+) -> frozenset[tuple[str, str]]:
+    """(address hash, scope) for each of these that is closed."""
+    if not address_hashes:
+        return frozenset()
+    found = select(Suppression.address_hash, Suppression.scope).where(
+        Suppression.address_hash.in_(address_hashes), Suppression.scope.in_(scopes)
+    )
+    return frozenset((address, scope) for address, scope in session.execute(found))

@@ -96,7 +96,7 @@ class Token(Base):
     __tablename__ = "tokens"
 
     hash: Mapped[str] = mapped_column(primary_key=True)
-    purpose: Mapped[str]  #: "confirm", "receipt", "unsubscribe", "sign_in"
+    purpose: Mapped[str]  #: "confirm", "receipt", "sign_in"
     signature_id: Mapped[int | None] = mapped_column(ForeignKey("signatures.id"), index=True)
     supporter_id: Mapped[int | None] = mapped_column(ForeignKey("supporters.id"))
     user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))

@@ -13,7 +13,7 @@ from .base import Base, Id
 class Suppression(Base):
     """A keyed hash of an address, so that it outlives the erasure of the person.
 
-    `scope` is "all", "news", or "campaign:7".
+    `scope` is "all", "campaign:7", or of the mailings alone "news", "org:3", "list:7".
     """
 
     __tablename__ = "suppressions"

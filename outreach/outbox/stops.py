@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from outreach.domain.deliveries import MailClass, State, Stream, called_off
 from outreach.models import Contact, ContactState, Delivery, Lane, Signature, SignatureState
-from outreach.suppression import suppressed_among
+from outreach.suppression import scopes_closed, scopes_of
 
 from .books import Books
 from .enqueue import NO_CONTACT, place_of, usable_contacts
@@ -71,16 +71,12 @@ _ROWS = (
 
 
 def _suppressed(session: Session, stream: Stream, rows: Sequence[Any]) -> set[int]:
-    wide = ["all", "news"] if stream is Stream.NEWS else ["all"]
-    scopes = [*wide, *{f"campaign:{row.campaign_id}" for row in rows}]
-    # Over all campaigns of the round at once; the rare hit is then looked at by itself.
-    hits = suppressed_among(session, {row.address_hash for row in rows if row.address_hash}, scopes=scopes)
-    return {
-        row.id
-        for row in rows
-        if row.address_hash in hits
-        and suppressed_among(session, [row.address_hash], scopes=[*wide, f"campaign:{row.campaign_id}"])
-    }
+    scopes = scopes_of(session, stream, {row.campaign_id for row in rows})
+    addresses = {row.address_hash for row in rows if row.address_hash}
+    closed = scopes_closed(session, addresses, scopes=frozenset[str]().union(*scopes.values()))
+    if not closed:
+        return set()
+    return {row.id for row in rows if any((row.address_hash, scope) in closed for scope in scopes[row.campaign_id])}
 
 
 def _shut_lanes(session: Session, lane_ids: Iterable[int], books: Books) -> set[int]:

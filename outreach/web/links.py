@@ -1,4 +1,4 @@
-"""The pages behind the links we mail: confirm a letter, follow it, withdraw it, stop the news.
+"""The pages behind the links we mail: confirm a letter, follow it, withdraw it.
 
 Opening a link changes nothing: mail scanners open every link there is. A button does it, and the unguessable token
 in the address is the right to press it. A token that nobody was given answers like any address that does not exist,
@@ -12,17 +12,15 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
-from sqlalchemy import select
-from sqlalchemy.orm import Session
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
-from outreach import signing, suppression
+from outreach import signing
 from outreach.domain.deliveries import Stream
 from outreach.errors import NotFound, NotNow
 from outreach.faultpoints import reached
-from outreach.keys import Keys, hash_of
-from outreach.models import Database, Supporter, Token
+from outreach.keys import Keys
+from outreach.models import Database
 from outreach.web.bell import bell
 from outreach.web.pages import db_of, keys_of, now_of, page
 from outreach.web.rates import Rates, rates_of
@@ -97,31 +95,3 @@ def withdraw(request: Request, token: str, db: Db, keys: HeldKeys, now: Now) -> 
     with db.begin() as session:
         signing.withdraw(session, token, keys=keys, now=now)
     return RedirectResponse(f"/letter/{token}", 303)
-
-
-@router.get("/u/{token}", dependencies=[Guarded])
-def ask_unsubscribe(request: Request, token: str, db: Db) -> Response:
-    with db.read() as session:
-        _reader_of(session, token)
-    return page(request, "public/unsubscribe.html", token=token, is_done=False)
-
-
-@router.post("/u/{token}", dependencies=[Guarded])
-def unsubscribe(request: Request, token: str, db: Db, now: Now) -> Response:
-    """One click (RFC 8058): no cookie, no redirect, and whatever stands in the body is not looked at."""
-    with db.begin() as session:
-        reader = _reader_of(session, token)
-        suppression.suppress(session, reader.address_hash, scope="news", reason="unsubscribed", now=now)
-    return page(request, "public/unsubscribe.html", token=token, is_done=True)
-
-
-def _reader_of(session: Session, token: str) -> Supporter:
-    """Whose link it is. It never expires: no must stay possible."""
-    found = session.scalar(
-        select(Supporter)
-        .join(Token, Token.supporter_id == Supporter.id)
-        .where(Token.hash == hash_of(token), Token.purpose == "unsubscribe", Token.voided_at.is_(None))
-    )
-    if found is None:
-        raise NotFound
-    return found

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
-from sqlalchemy import delete, select
+from sqlalchemy import select
 
 from outreach.domain.deliveries import EventState, MailClass, State, Stream
-from outreach.keys import hash_of
 from outreach.models import (
     Campaign,
     Delivery,
     Signature,
     SignatureState,
-    Suppression,
-    Token,
 )
 from outreach.web import links
 from tests import factories
@@ -158,45 +154,3 @@ def test_the_receipt_tells_what_the_far_server_did(site: Site, reported: EventSt
         token = factories.token(session, signature, purpose="receipt", valid_for=None)
         factories.delivery(session, signature, state=State.ACCEPTED, accepted_at=site.now, event_state=reported)
     assert said in bare(site.get(f"/letter/{token}"))
-
-
-def unsubscribe_link(site: Site) -> str:
-    with site.db.begin() as session:
-        reader = factories.supporter(session, "reader@example.org")
-        token = Token(hash=hash_of("s3cret"), purpose="unsubscribe", supporter_id=reader.id, created_at=site.now)
-        session.add(token)
-    return "/u/s3cret"
-
-
-def test_b3_opening_the_unsubscribe_link_stops_nothing(site: Site) -> None:
-    path = unsubscribe_link(site)
-    for method in ("GET", "HEAD") * 10:
-        assert site.client.request(method, path).status_code == 200
-    assert site.count(of=Suppression) == 0
-    assert "Stop sending me news" in site.get(path)
-
-
-ONE_CLICK: list[tuple[dict[str, Any], dict[str, str]]] = [
-    ({"data": {"List-Unsubscribe": "One-Click"}}, {}),
-    ({"files": {"List-Unsubscribe": (None, "One-Click")}}, {}),
-    ({}, {}),
-    ({"data": {"List-Unsubscribe": "One-Click"}}, {"origin": "https://mail.example", "sec-fetch-site": "cross-site"}),
-]
-
-
-def test_b3_one_click_stops_the_news_without_cookie_or_redirect(site: Site) -> None:
-    path = unsubscribe_link(site)
-    for body, headers in ONE_CLICK:
-        answer = site.client.post(path, headers=headers, **body)
-        assert answer.status_code == 200
-        assert "set-cookie" not in answer.headers
-        with site.db.begin() as session:
-            assert session.execute(select(Suppression.scope, Suppression.reason)).all() == [("news", "unsubscribed")]
-            session.execute(delete(Suppression))
-    assert "no more news" in site.client.post(path).text
-
-
-def test_b4_an_address_in_the_form_unsubscribes_nobody(site: Site) -> None:
-    answer = site.client.post("/u/guess", data={"email": "reader@example.org"})
-    assert answer.status_code == 404
-    assert site.count(of=Suppression) == 0
