@@ -1,103 +1,36 @@
-"""How much may leave now: caps per hour and day as true sliding windows, office hours in the target's own zone.
+"""How much may leave now: caps per hour and day as true sliding windows, an even trickle, budgets over many lanes.
 
-The window holds on the *wire*, not on our clock: a mail counts from the moment it may leave (its attempt begins)
+A lane's windows hold on the *wire*, not on our clock: a mail counts from the moment it may leave (its attempt begins)
 until one hour after it can no longer be leaving (its attempt ended). So in no 60 minutes, wherever they begin,
 can a mailbox get more than its cap, whatever a worker does between the two moments.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import heapq
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
-from zoneinfo import ZoneInfo
+from datetime import datetime, timedelta
+
+from .hours import OfficeHours, first_instant
+
+__all__ = ["DAY", "HOUR", "UNLIMITED", "OfficeHours", "Pace", "Room", "Spent", "fair_shares", "first_instant", "room"]
+__all__ += ["spend", "trickle"]
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
-_WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+#: More than any batch: what a lane without caps has room for.
+UNLIMITED = 1_000_000
 
-
-@dataclass(frozen=True, slots=True)
-class OfficeHours:
-    """When an office may be written to, in its own wall time. `opens`..`closes` lie within one day."""
-
-    opens: time
-    closes: time | None  #: None is midnight at the day's end
-    days: frozenset[int]  #: 0 is Monday
-    zone: str  #: IANA
-
-    @classmethod
-    def parse(cls, hours: str, days: str, zone: str) -> OfficeHours:
-        """From "08:00-18:00" | "always", "mon-fri" | "all" | "mon,wed", and an IANA zone; ValueError if unreadable."""
-        opens, closes = (time(0), None) if hours == "always" else _span(hours)
-        return cls(opens, closes, _days(days), ZoneInfo(zone).key)
-
-    def is_open(self, now: datetime) -> bool:
-        """Whether `now` (aware) falls into the office's hours."""
-        local = now.astimezone(ZoneInfo(self.zone))
-        after_opening = local.time() >= self.opens
-        before_closing = self.closes is None or local.time() < self.closes
-        return local.weekday() in self.days and after_opening and before_closing
-
-    def next_opening(self, now: datetime) -> datetime:
-        """The first instant from `now` on at which the office is open."""
-        if self.is_open(now):
-            return now
-        zone = ZoneInfo(self.zone)
-        today = now.astimezone(zone).date()
-        for ahead in range(15):
-            day = today + timedelta(days=ahead)
-            opening = first_instant(day, self.opens, zone)
-            if day.weekday() in self.days and opening > now and self.is_open(opening):
-                return opening
-        raise ValueError("an office that never opens")
-
-
-def first_instant(day: date, wall: time, zone: ZoneInfo) -> datetime:
-    """The first instant (UTC) at which a clock in `zone` shows `wall` on `day`, or has just jumped over it.
-
-    In the spring gap 02:30 does not exist: the answer is the first instant after the gap. In the autumn overlap
-    it happens twice: the answer is the first.
-    """
-    local = datetime.combine(day, wall, tzinfo=zone).replace(fold=0)
-    instant = local.astimezone(UTC)
-    if instant.astimezone(zone).replace(tzinfo=None) == local.replace(tzinfo=None):
-        return instant
-    # In a gap. fold=0 reads it with the offset before the jump, fold=1 with the one after: between the two lies
-    # the jump itself, found by halving.
-    low, high = local.replace(fold=1).astimezone(UTC), instant
-    before = low.astimezone(zone).utcoffset()
-    while high - low > timedelta(seconds=1):
-        middle = low + (high - low) / 2
-        low, high = (middle, high) if middle.astimezone(zone).utcoffset() == before else (low, middle)
-    return high.replace(microsecond=0)
-
-
-def _span(text: str) -> tuple[time, time | None]:
-    left, _, right = text.partition("-")
-    opens = time.fromisoformat(left)
-    closes = None if right == "24:00" else time.fromisoformat(right)
-    if closes is not None and closes <= opens:
-        raise ValueError(f"{text} does not end after it begins")
-    return opens, closes
-
-
-def _days(text: str) -> frozenset[int]:
-    if text == "all":
-        return frozenset(range(7))
-    found: set[int] = set()
-    for part in text.lower().split(","):
-        first, _, last = part.strip().partition("-")
-        if first not in _WEEK or (last and last not in _WEEK):
-            raise ValueError(f"{part!r} is no weekday; write mon-fri, all, or mon,wed")
-        start, end = _WEEK.index(first), _WEEK.index(last or first)
-        found |= {(start + n) % 7 for n in range((end - start) % 7 + 1)}
-    return frozenset(found)
+_TICK = timedelta(microseconds=1)
+#: A lane that is full of what is in the air is looked at again so soon.
+_SOON = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """What one lane bears. None is no cap."""
+    """What one lane, or one budget, bears. None is no cap."""
 
     per_hour: int | None = None
     per_day: int | None = None
@@ -108,6 +41,16 @@ class Pace:
         """Whether nothing limits this lane, so that its past need not be looked at."""
         return self.per_hour is None and self.per_day is None and self.hours is None
 
+    def per_hour_at(self, now: datetime) -> int | None:
+        """The hourly cap in the hour of `now`, as the curve lowers it; at least one, unless the hour is closed."""
+        if self.per_hour is None or self.hours is None:
+            return self.per_hour
+        share = self.hours.share(now)
+        return max(1, int(self.per_hour * share)) if share > 0 else 0
+
+
+# ---- one lane: sliding windows --------------------------------------------------------------------------------------
+
 
 @dataclass(frozen=True, slots=True)
 class Room:
@@ -117,8 +60,13 @@ class Room:
     opens_at: datetime
 
 
-#: More than any batch: what a lane without caps has room for.
-UNLIMITED = 1_000_000
+def trickle(per_hour: int) -> tuple[int, timedelta]:
+    """What keeps a cap from leaving in one clump: (so many, in any span so long).
+
+    One at a time up to 60 an hour; above that, at most what five minutes bear.
+    """
+    together = 1 if per_hour <= 60 else per_hour // 12
+    return together, together * HOUR / per_hour
 
 
 def room(pace: Pace, ended: Sequence[datetime], flying: int, now: datetime) -> Room:
@@ -129,19 +77,108 @@ def room(pace: Pace, ended: Sequence[datetime], flying: int, now: datetime) -> R
     """
     if pace.hours is not None and not pace.hours.is_open(now):
         return Room(0, pace.hours.next_opening(now))
-    spaces, openings = [UNLIMITED], [now]
-    for cap, span in ((pace.per_hour, HOUR), (pace.per_day, DAY)):
-        if cap is None:
-            continue
-        # ">=": a mail that ended exactly one hour ago may have been the first instant of this window.
-        counted = [at for at in ended if at >= now - span]
-        spaces.append(max(0, cap - flying - len(counted)))
-        if spaces[-1] == 0:
-            over = len(counted) + flying - cap
-            openings.append(
-                counted[over] + span + timedelta(microseconds=1) if over < len(counted) else now + timedelta(seconds=5)
-            )
-    opens_at = max(openings)
+    places, opens_at = UNLIMITED, now
+    for cap, span in _windows(pace, now):
+        # A mail that ended exactly one hour ago may have been the first instant of this window.
+        first = bisect_left(ended, now - span)
+        over = len(ended) - first + flying - cap
+        places = min(places, max(0, -over))
+        if over >= 0:
+            leaves = ended[first + over] + span + _TICK if first + over < len(ended) else now + _SOON
+            opens_at = max(opens_at, leaves)
     if pace.hours is not None:
+        if pace.hours.curve:
+            opens_at = min(opens_at, pace.hours.next_hour(now))  # the next hour may bear more
         opens_at = pace.hours.next_opening(opens_at)
-    return Room(min(spaces), opens_at)
+    return Room(places, opens_at)
+
+
+def _windows(pace: Pace, now: datetime) -> list[tuple[int, timedelta]]:
+    per_hour = pace.per_hour_at(now)
+    windows = []
+    if per_hour is not None:
+        windows += [(per_hour, HOUR), trickle(per_hour)]
+    if pace.per_day is not None:
+        windows.append((pace.per_day, DAY))
+    return windows
+
+
+def fair_shares(recent: Mapping[int, int], places: int) -> dict[int, int]:
+    """Divide `places` among the keys: each place to whoever had least lately; the earlier key where that is equal."""
+    shares = dict.fromkeys(recent, 0)
+    line = [(had, order, key) for order, (key, had) in enumerate(recent.items())]
+    heapq.heapify(line)
+    for _ in range(places if line else 0):
+        had, order, key = line[0]
+        shares[key] += 1
+        heapq.heapreplace(line, (had + 1, order, key))
+    return shares
+
+
+# ---- budgets over many lanes: one moment kept for each limit (GCRA) --------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """`n` may leave. Where the spending then stands, and the first moment at which one more may leave."""
+
+    n: int
+    hour_next: datetime | None
+    day_next: datetime | None
+    opens_at: datetime
+
+
+def spend(limits: Pace, hour_next: datetime | None, day_next: datetime | None, want: int, now: datetime) -> Spent:
+    """Take up to `want` from a budget that stands at `hour_next` and `day_next`, both moments at which it is whole.
+
+    A budget fills evenly, a day's over its open hours, and never holds more than a minute's worth (one at least): in
+    any hour leave at most the cap and that minute. What is not used in time is not made up for later.
+    """
+    if limits.hours is not None and not limits.hours.is_open(now):
+        return Spent(0, hour_next, day_next, limits.hours.next_opening(now))
+    hour, day = (
+        _meter(limits.per_hour_at(now), HOUR, hour_next, now),
+        _meter(limits.per_day, _day(limits), day_next, now),
+    )
+    n = min(max(0, want), hour.left if hour else want, day.left if day else want)
+    opens_at = max([now, *(meter.after(n).one_more_at for meter in (hour, day) if meter)])
+    if limits.hours is not None:
+        if limits.hours.curve:
+            opens_at = min(opens_at, max(now, limits.hours.next_hour(now)))
+        opens_at = limits.hours.next_opening(opens_at)
+    return Spent(n, hour.after(n).full_at if hour else None, day.after(n).full_at if day else None, opens_at)
+
+
+@dataclass(frozen=True, slots=True)
+class _Meter:
+    """One limit at one moment: each mail puts off by `step` the moment at which it is whole again."""
+
+    step: timedelta
+    burst: int
+    full_at: datetime
+    now: datetime
+
+    @property
+    def left(self) -> int:
+        return max(0, (self.now + self.burst * self.step - self.full_at) // self.step)
+
+    @property
+    def one_more_at(self) -> datetime:
+        return self.full_at - (self.burst - 1) * self.step
+
+    def after(self, n: int) -> _Meter:
+        return _Meter(self.step, self.burst, self.full_at + n * self.step, self.now)
+
+
+def _meter(cap: int | None, span: timedelta, full_at: datetime | None, now: datetime) -> _Meter | None:
+    if cap is None:
+        return None
+    step = span / cap + _TICK  # rounded up: the cap is never passed by what rounding loses
+    burst = max(1, cap * timedelta(minutes=1) // span)
+    # A cap that was raised holds at once: what was spent at the old one puts off by one burst at most.
+    latest = now + burst * step
+    return _Meter(step, burst, min(max(full_at or now, now), latest), now)
+
+
+def _day(limits: Pace) -> timedelta:
+    return limits.hours.open_span() if limits.hours else DAY

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 
 from sqlalchemy import JSON, ForeignKey, Index, text
@@ -52,9 +52,12 @@ class Lane(Base):
 
     @property
     def pace(self) -> Pace:
-        """The lane's limits, as the rules in `domain.pacing` read them."""
-        always = self.hours in (None, "always") and self.days == "all"
-        hours = None if always else OfficeHours.parse(self.hours or "always", self.days, self.zone)
+        """The lane's limits, as the rules in `domain.pacing` read them; its holidays stand elsewhere."""
+        return self.pace_with(frozenset())
+
+    def pace_with(self, closed: frozenset[date]) -> Pace:
+        """The same with its calendar's holidays (`holidays.closed_days`): what may leave is decided by this one."""
+        hours = OfficeHours.of(self.hours, self.days, self.zone, closed=closed, curve=self.curve)
         return Pace(self.per_hour, self.per_day, hours)
 
 

@@ -97,7 +97,7 @@ def test_many_workers_at_once_never_claim_the_same_letter(db: Database, now: dat
 
 
 def test_many_workers_at_once_stay_within_the_cap_of_one_mailbox(db: Database, now: datetime) -> None:
-    letters(db, 60, per_hour=25)
+    letters(db, 60, per_hour=300)  # of which five minutes bear 25
     start = Barrier(4)
 
     def work(_: int) -> int:
@@ -113,7 +113,7 @@ def test_many_workers_at_once_stay_within_the_cap_of_one_mailbox(db: Database, n
 
 
 def test_the_window_slides_and_counts_from_the_end_of_each_hand_over(db: Database, now: datetime) -> None:
-    letters(db, 8, per_hour=3)
+    letters(db, 8, per_hour=1)
     held = claim(db, now)
     assert held is not None
     going = intend(db, held, now)
@@ -122,7 +122,7 @@ def test_the_window_slides_and_counts_from_the_end_of_each_hand_over(db: Databas
     assert claim(db, landed + timedelta(minutes=59)) is None
     again = claim(db, landed + timedelta(minutes=60, seconds=1))
     assert again is not None
-    assert len(again.ids) == 3
+    assert len(again.ids) == 1
 
 
 def test_a_hand_over_that_was_surely_not_taken_gives_its_place_back(db: Database, now: datetime) -> None:
@@ -138,7 +138,7 @@ def test_one_mailbox_has_one_cap_over_all_campaigns(db: Database, now: datetime)
         target = factories.target(session)
         campaigns = [factories.campaign(session, targets=[target]) for _ in range(2)]
     for campaign in campaigns:
-        letters(db, 5, campaign=campaign, per_hour=6)
+        letters(db, 5, campaign=campaign, per_hour=72)  # of which five minutes bear 6
     held = claim(db, now)
     assert held is not None
     assert len(held.ids) == 6
@@ -372,7 +372,7 @@ def test_staff_hold_release_cancel_and_resend(db: Database, now: datetime) -> No
 
 
 def test_the_books_stay_balanced_through_all_of_it(db: Database, settings: Settings, now: datetime) -> None:
-    letters(db, 6, per_hour=4)
+    letters(db, 6, per_hour=48)  # of which five minutes bear 4
     held = claim(db, now)
     assert held is not None
     going = intend(db, held, now, held.ids[:2])
@@ -448,23 +448,6 @@ def test_a_worker_whose_lease_is_over_begins_nothing_even_if_nobody_rescued_it(d
     assert held is not None
     assert intend(db, held, now + LEASE) == []
     assert states(db) == {State.CLAIMED: 1}
-
-
-def test_an_older_acceptance_does_not_reopen_a_door_that_closed_since(db: Database, now: datetime) -> None:
-    letters(db, 3)
-    for answer in (Unavailable("429", retry_after=timedelta(seconds=1), whole=True),):
-        held = claim(db, now, limit=1)
-        assert held is not None
-        settle(db, held, [Answer(g, answer) for g in intend(db, held, now)], now)
-    now += timedelta(minutes=5)
-    first, second = claim(db, now, limit=1), claim(db, now, limit=1)
-    assert first is not None
-    assert second is not None
-    taken, stopped = intend(db, first, now), intend(db, second, now)
-    pause = Unavailable("429", retry_after=timedelta(minutes=10), whole=True)
-    settle(db, second, [Answer(stopped[0], pause)], now)
-    settle(db, first, [Answer(taken[0], Receipt())], now)
-    assert claim(db, now + timedelta(minutes=9)) is None
 
 
 def test_two_workers_meet_the_first_closed_door_at_once(db: Database, now: datetime) -> None:
