@@ -3,7 +3,8 @@
 enqueue.py    rows for letters and notices, held or queued
 claiming.py   claim, intend, settle, release, rescue: what workers do
 desk.py       hold, release, cancel, resend, call off: what people do
-brakes.py     stop everything in a scope, and what a provider told us about itself
+brakes.py     stop everything in a scope
+doors.py      whether a provider takes mail from us now, and who tries it again
 books.py      the one function that changes a state, with its log and counters
 """
 
@@ -11,6 +12,7 @@ from .books import Books, due_streams
 from .brakes import brakes_pulled, lift_brake, pull_brake
 from .claiming import Claim, Going, claim, intend, release_claim
 from .desk import CalledOff, cancel, cancel_letters, hold, release, resend, resolve_doubts
+from .doors import leave_ajar
 from .enqueue import (
     Queued,
     contact_changed,
@@ -44,6 +46,7 @@ __all__ = [
     "enqueue_notices",
     "hold",
     "intend",
+    "leave_ajar",
     "lift_brake",
     "pull_brake",
     "release",

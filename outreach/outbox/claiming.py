@@ -24,7 +24,8 @@ from outreach.domain.pacing import DAY, room
 from outreach.models import Attempt, Delivery, Lane
 
 from .books import Books
-from .brakes import in_no_scope, is_closed, provider_state, scopes_pulled, stops
+from .brakes import in_no_scope, scopes_pulled, stops
+from .doors import is_closed, knock, open_door
 from .stops import still_allowed
 
 
@@ -36,7 +37,7 @@ class Claim:
     stream: Stream
     ids: Sequence[int]
     until: datetime
-    strikes: int = 0  #: how often in a row the provider had closed when this was claimed
+    strikes: int = 0  #: how often in a row the provider had closed; then this is one mail that tries its door
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +49,28 @@ class Going:
 
 
 def claim(
-    session: Session, stream: Stream, *, transport: str, now: datetime, limit: int, lease: timedelta
+    session: Session,
+    stream: Stream,
+    *,
+    transport: str,
+    now: datetime,
+    limit: int,
+    lease: timedelta,
+    only_fresh: bool = False,
 ) -> Claim | None:
-    """Take up to `limit` due deliveries of a stream, as many as lanes, brakes and the provider allow; None if none."""
+    """Take up to `limit` due deliveries of a stream, as many as lanes, brakes and the provider allow; None if none.
+
+    With `only_fresh`, what may have left before is left where it is: it must not leave by another way as well.
+    """
     scopes = scopes_pulled(session)
-    provider = provider_state(session, transport)
-    if stops(scopes, stream) or (provider and provider.closed_until and provider.closed_until > now):
+    if stops(scopes, stream, transport) or (door := open_door(session, transport, now=now)) is None:
         return None
+    limit = 1 if door.strikes else limit
     token = secrets.token_hex(16)
     until = now + lease
     allowed = in_no_scope(scopes)
+    if only_fresh:
+        allowed.append(Delivery.maybe_sent.is_(False))
     ids: list[int] = []
     with Books(session, now=now) as books:
         free: list[int] = []
@@ -70,7 +83,9 @@ def claim(
         ids += _take(books, free, allowed, limit - len(ids), token, until)
     if not ids:
         return None
-    return Claim(token, stream, ids, until, provider.strikes if provider else 0)
+    if door.strikes:
+        knock(session, door, now=now)
+    return Claim(token, stream, ids, until, door.strikes)
 
 
 def _lanes_due(session: Session, stream: Stream, now: datetime) -> Sequence[Lane]:
@@ -156,7 +171,7 @@ def intend(
     whatever was cancelled, held or taken over since is no longer ours and is left alone.
     """
     scopes = scopes_pulled(session)
-    if stops(scopes, held.stream) or is_closed(session, transport, now):
+    if stops(scopes, held.stream, transport) or is_closed(session, transport, strikes=held.strikes, now=now):
         books.move(ids, State.CLAIMED, State.QUEUED, token=held.token)
         return []
     ids = _without_braked(session, books, held, ids, scopes)

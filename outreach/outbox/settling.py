@@ -15,14 +15,25 @@ from sqlalchemy.orm import Session
 
 from outreach.domain.deliveries import MAX_ATTEMPTS, State, called_off, retry_delay
 from outreach.models import Anomaly, Attempt, Delivery
-from outreach.transports.base import NoAnswer, Receipt, Refused, Unavailable
+from outreach.transports.base import (
+    Ailing,
+    LockedOut,
+    NoAnswer,
+    NotOffered,
+    Outcome,
+    Receipt,
+    Refused,
+    Simulated,
+    Unavailable,
+)
 
 from .books import Books
-from .brakes import close_provider, reopen_provider
 from .claiming import Claim, Going
+from .doors import close_door, leave_ajar, reopen_door
 
-#: More unanswered hand-overs than this in one round, and most of the round: the provider hangs; stop feeding it.
-_HANGING = 5
+#: More hand-overs than this without an answer, or with an error of the provider's own, and most of a round: stop
+#: feeding it.
+_FEW = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +41,7 @@ class Answer:
     """What came of one hand-over."""
 
     going: Going
-    outcome: Receipt | Refused | Unavailable | NoAnswer
+    outcome: Outcome
 
 
 @dataclass(slots=True)
@@ -51,7 +62,7 @@ def settle(
     retry_base: timedelta,
     books: Books,
 ) -> Settled:
-    """Write down what came of a round of hand-overs."""
+    """Write down what came of a round of hand-overs, and what it says about the provider."""
     result = Settled()
     # Deliveries before attempts, as a report about them takes its locks: neither waits for the other in a ring.
     ids = [a.going.delivery_id for a in answers]
@@ -59,14 +70,16 @@ def settle(
     accepted = [a for a in answers if isinstance(a.outcome, Receipt)]
     _end_attempts(session, accepted, "accepted", now)
     result.accepted = _accept(session, books, held, accepted, now)
-    if accepted and held.strikes:
-        reopen_provider(session, transport, now=now)
 
     refused = [a for a in answers if isinstance(a.outcome, Refused)]
     _end_attempts(session, refused, "refused", now)
     for answer in refused:
         reason = answer.outcome.detail if isinstance(answer.outcome, Refused) else ""
         books.move([answer.going.delivery_id], State.SENDING, State.REJECTED, token=held.token, reason=reason)
+
+    simulated = [a for a in answers if isinstance(a.outcome, Simulated)]
+    _end_attempts(session, simulated, "refused", now)
+    _simulate(session, books, held, [a.going.delivery_id for a in simulated], now)
 
     silent = [a for a in answers if isinstance(a.outcome, NoAnswer)]
     _end_attempts(session, silent, "unknown", now)
@@ -78,20 +91,45 @@ def settle(
         if isinstance(answer.outcome, Unavailable):
             _try_later(session, books, held, answer.going.delivery_id, answer.outcome, now, retry_base)
 
-    for answers_, outcome in ((accepted, "accepted"), (refused, "refused"), (silent, "unknown"), (away, "unavailable")):
+    unsent = refused + simulated
+    for answers_, outcome in ((accepted, "accepted"), (unsent, "refused"), (silent, "unknown"), (away, "unavailable")):
         if answers_:
             books.count_attempt(held.stream, outcome, len(answers_))
 
-    closing = [a.outcome for a in away if isinstance(a.outcome, Unavailable) and a.outcome.whole]
-    if closing:
-        longest = max((u.retry_after for u in closing if u.retry_after), default=None)
-        close_provider(session, transport, reason=closing[0].detail, retry_after=longest, now=now)
-    elif len(silent) > _HANGING and len(silent) * 2 > len(answers):
-        close_provider(session, transport, reason="it does not answer", retry_after=None, now=now)
-        closing = []
-        result.closed = True
-    result.closed = result.closed or bool(closing)
+    result.closed = _mind_the_door(session, held, [a.outcome for a in answers], transport=transport, now=now)
     return result
+
+
+def _mind_the_door(
+    session: Session, held: Claim, outcomes: Sequence[Outcome], *, transport: str, now: datetime
+) -> bool:
+    """Close, leave or open the provider's door by what came of a round; True when it is closed now."""
+    closing = [o for o in outcomes if isinstance(o, Unavailable) and o.whole]
+    if closing:
+        # What a person must put right is told before anything else.
+        worst = max(closing, key=lambda o: (isinstance(o, LockedOut), o.retry_after or timedelta(0)))
+        close_door(
+            session,
+            transport,
+            strikes=held.strikes,
+            reason=worst.detail,
+            retry_after=max((o.retry_after for o in closing if o.retry_after), default=None),
+            needs_people=isinstance(worst, LockedOut),
+            now=now,
+        )
+        return True
+    silent = sum(1 for o in outcomes if isinstance(o, NoAnswer))
+    ill = [o for o in outcomes if isinstance(o, Ailing)]
+    troubled = silent + len(ill)
+    if (held.strikes and troubled) or (troubled > _FEW and troubled * 2 > len(outcomes)):
+        reason = ill[0].detail if len(ill) > silent else "it does not answer"
+        close_door(session, transport, strikes=held.strikes, reason=reason, now=now)
+        return True
+    if held.strikes and any(isinstance(o, Receipt) for o in outcomes):
+        reopen_door(session, transport, strikes=held.strikes, now=now)
+    elif held.strikes and outcomes:
+        leave_ajar(session, transport, strikes=held.strikes, now=now)
+    return False
 
 
 def _end_attempts(session: Session, answers: Sequence[Answer], outcome: str, now: datetime) -> None:
@@ -147,6 +185,13 @@ def doubt(books: Books, ids: Sequence[int], now: datetime, *, reason: str, token
     return books.move(ids, State.SENDING, State.IN_DOUBT, token=token, reason=reason, maybe_sent=True, doubt_since=now)
 
 
+def _simulate(session: Session, books: Books, held: Claim, ids: Sequence[int], now: datetime) -> None:
+    """sending → dead, as "simulated": it has not left, no counter says so, and staff may send it in earnest."""
+    left = set(session.scalars(select(Delivery.id).where(Delivery.id.in_(ids), Delivery.maybe_sent)))
+    books.move([i for i in ids if i not in left], State.SENDING, State.DEAD, token=held.token, reason="simulated")
+    doubt(books, sorted(left), now, reason="simulated, after a try that may have left", token=held.token)
+
+
 def _try_later(
     session: Session,
     books: Books,
@@ -158,7 +203,7 @@ def _try_later(
 ) -> None:
     """sending → queued with a later due time; or dead, when it has been tried often enough."""
     tries, maybe_sent = session.execute(select(Delivery.tries, Delivery.maybe_sent).where(Delivery.id == id_)).one()
-    tries += 0 if away.whole else 1
+    tries += 0 if away.whole or isinstance(away, NotOffered) else 1
     if tries >= MAX_ATTEMPTS:
         # One that may have left in an earlier attempt is in doubt still; "dead" would claim that it never did.
         if maybe_sent:

@@ -12,7 +12,7 @@ import structlog
 from outreach.domain.messages import Message
 from outreach.faultpoints import reached
 from outreach.outbox import Answer, Going
-from outreach.transports.base import NoAnswer, Receipt, Refused, Transport, Unavailable
+from outreach.transports.base import NoAnswer, NotOffered, Outcome, Refused, Simulated, Transport, Unavailable
 
 log = structlog.get_logger()
 
@@ -49,14 +49,14 @@ class Hands:
         wait(helpers)
         return answers
 
-    def _offer(self, message: Message, deadline: float) -> Receipt | Refused | Unavailable | NoAnswer:
+    def _offer(self, message: Message, deadline: float) -> Outcome:
         if time.monotonic() > deadline:
-            return Unavailable("too little of the lease was left to begin", whole=False)
+            return NotOffered("too little of the lease was left to begin")
         try:
             receipt = self.transport.send(message)
             reached("after_accept")
             return receipt
-        except (Refused, Unavailable, NoAnswer) as error:
+        except (Refused, Simulated, Unavailable, NoAnswer) as error:
             return error
         except Exception as error:
             # A fault of ours, at a moment nobody can name: it may have left. The type says what, the text might

@@ -22,7 +22,7 @@ from outreach.domain.messages import Message
 from outreach.errors import OutOfReach
 from outreach.faultpoints import reached
 from outreach.models import Database
-from outreach.outbox import Answer, Books, Claim, Going, Settled, bury, claim, intend, release_claim, settle
+from outreach.outbox import Answer, Books, Claim, Going, Settled, bury, claim, intend, leave_ajar, release_claim, settle
 from outreach.settings import Settings
 
 from .hands import Hands
@@ -142,6 +142,8 @@ def _turn(
             release_claim(books, held, [*mails, *(p.delivery_id for p in rest)], reason=reason)
             return _Turn(settled, [], deadline, is_last=True)
         going = intend(session, held, list(mails), transport=transport, now=now, lease=lease, books=books)
+        if held.strikes and not going:
+            leave_ajar(session, transport, strikes=held.strikes, now=now)
     return _Turn(settled, [(g, mails[g.delivery_id]) for g in going], deadline)
 
 

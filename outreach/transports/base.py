@@ -1,17 +1,22 @@
 """What every transport promises: take one message, or raise an error whose *type* says what may be done next.
 
 TransportError
-├── Refused       never: this message will not be taken however often it is offered
-├── Unavailable   not now: nothing was taken; try again after `retry_after`
-└── NoAnswer      unknown: it may have been taken; nobody may simply send it again
+├── Refused         never: this message will not be taken however often it is offered
+├── Simulated       it was looked at and not sent, as the settings wish
+├── Unavailable     not now: nothing was taken; try again after `retry_after`
+│   ├── Ailing        the provider has trouble of its own; more of the same would not help it
+│   ├── LockedOut     the provider takes nothing from us until a person has put something right
+│   └── NotOffered    there was no time left, or no use, to offer it at all
+└── NoAnswer        unknown: it may have been taken; nobody may simply send it again
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from outreach.domain.messages import Message
 
@@ -49,8 +54,31 @@ class Unavailable(TransportError):
         self.whole = whole
 
 
+class Simulated(TransportError):
+    """The provider looked at this message and did not send it, as the settings wish."""
+
+
+class Ailing(Unavailable):
+    """The provider has trouble of its own (5xx). Once, that is this mail's bad luck; often, it needs a rest."""
+
+
+class LockedOut(Unavailable):
+    """The provider takes nothing from us, and time alone will not help: a refused key, a wrong host."""
+
+    def __init__(self, detail: str, *, retry_after: timedelta) -> None:
+        super().__init__(detail, retry_after=retry_after, whole=True)
+
+
+class NotOffered(Unavailable):
+    """It was not offered at all; the try does not count against the message."""
+
+
 class NoAnswer(TransportError):
     """We do not know whether it was taken."""
+
+
+#: What comes of offering one message.
+Outcome = Receipt | Refused | Simulated | Unavailable | NoAnswer
 
 
 class Transport(Protocol):
@@ -64,6 +92,21 @@ class Transport(Protocol):
 
     def close(self) -> None:
         """Let go of connections."""
+
+
+@runtime_checkable
+class BulkTransport(Transport, Protocol):
+    """A way out that takes many straight messages (`Message.straight`) in one request."""
+
+    @property
+    def largest(self) -> int:
+        """How many messages one request may carry."""
+
+    def send_many(self, messages: Sequence[Message], *, deadline: float) -> list[Outcome]:
+        """Offer straight messages of one key, each once; the outcomes in their order, and nothing raised.
+
+        A request that would begin after `deadline` (monotonic seconds) is not made: its messages are NotOffered.
+        """
 
 
 _ADDRESS_LIKE = re.compile(r"[^\s<>(),;:\"']+@[^\s<>(),;:\"']*")

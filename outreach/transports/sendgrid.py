@@ -22,7 +22,7 @@ from sendgrid import SendGridAPIClient
 
 from outreach.domain.messages import Mailbox, Message
 from outreach.settings import Settings
-from outreach.transports.base import NoAnswer, Receipt, Refused, Unavailable, masked
+from outreach.transports.base import Ailing, LockedOut, NoAnswer, Receipt, Refused, Unavailable, masked
 from outreach.transports.checks import check
 from outreach.transports.wire import Answer, NotSent, Unanswered, Wire
 
@@ -129,14 +129,12 @@ def _meaning(answer: Answer, *, now: float) -> Refused | Unavailable | NoAnswer:
     told = _errors(answer.body)
     detail = f"{answer.status} {told or answer.reason}"
     if answer.status == 200:
-        return Unavailable("SendGrid's sandbox mode is on: nothing is sent", retry_after=_KEY_PAUSE, whole=True)
+        return LockedOut("SendGrid's sandbox mode is on: nothing is sent", retry_after=_KEY_PAUSE)
     if 300 <= answer.status < 400:
-        return Unavailable(
-            f"{answer.status}: the host redirects; check SENDGRID_HOST", retry_after=_KEY_PAUSE, whole=True
-        )
+        return LockedOut(f"{answer.status}: the host redirects; check SENDGRID_HOST", retry_after=_KEY_PAUSE)
     kind = answers.err_dict.get(answer.status, answers.HTTPError)
     if issubclass(kind, answers.UnauthorizedError | answers.ForbiddenError):
-        return Unavailable(f"the provider refuses our key: {detail}", retry_after=_KEY_PAUSE, whole=True)
+        return LockedOut(f"the provider refuses our key: {detail}", retry_after=_KEY_PAUSE)
     if issubclass(kind, answers.TooManyRequestsError):
         return Unavailable(f"too many requests: {detail}", retry_after=_pause(answer, now=now), whole=True)
     if issubclass(kind, answers.BadRequestsError | answers.PayloadTooLargeError):
@@ -145,9 +143,9 @@ def _meaning(answer: Answer, *, now: float) -> Refused | Unavailable | NoAnswer:
         if told:
             return Refused(detail)
         # Somebody else answered, such as a proxy or a wrong host: no reason to give up any mail.
-        return Unavailable(f"{detail}: not SendGrid's own answer", retry_after=_KEY_PAUSE, whole=True)
+        return LockedOut(f"{detail}: not SendGrid's own answer", retry_after=_KEY_PAUSE)
     if issubclass(kind, answers.InternalServerError | answers.ServiceUnavailableError) and told:
-        return Unavailable(detail)
+        return Ailing(detail)
     # A gateway speaks for a server that may have taken the mail before it fell silent.
     return NoAnswer(f"SendGrid gave no clear answer: {answer.status}")
 

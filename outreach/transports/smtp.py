@@ -20,7 +20,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from outreach.domain.messages import Message
 from outreach.errors import WrongSetting
 from outreach.settings import Settings
-from outreach.transports.base import NoAnswer, Receipt, Refused, Unavailable, masked
+from outreach.transports.base import LockedOut, NoAnswer, Receipt, Refused, Unavailable, masked
 from outreach.transports.mime import to_bytes
 
 #: Servers end idle sessions after some minutes (Postfix: five); ours end first.
@@ -265,8 +265,10 @@ def _unreachable(step: str, error: Exception) -> Unavailable:
     why = f"{step}: {type(error).__name__}"
     if isinstance(error, smtplib.SMTPResponseException):
         why += f" {_told(error.smtp_code, error.smtp_error)}"
-    pause = _SHORT_PAUSE if step == "connecting" else _KEY_PAUSE
-    return Unavailable(f"the mail server cannot be used: {why}", retry_after=pause, whole=True)
+    detail = f"the mail server cannot be used: {why}"
+    if step == "connecting":
+        return Unavailable(detail, retry_after=_SHORT_PAUSE, whole=True)
+    return LockedOut(detail, retry_after=_KEY_PAUSE)
 
 
 def _meaning(step: str, reply: Reply) -> Refused | Unavailable | NoAnswer:
@@ -276,7 +278,7 @@ def _meaning(step: str, reply: Reply) -> Refused | Unavailable | NoAnswer:
     if code == 421:
         return Unavailable(told, retry_after=_SHORT_PAUSE, whole=True)
     if code in _OUR_FAULT:
-        return Unavailable(told, retry_after=_KEY_PAUSE, whole=True)
+        return LockedOut(told, retry_after=_KEY_PAUSE)
     if 400 <= code < 500:
         return Unavailable(told)
     if 500 <= code < 600:
