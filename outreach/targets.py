@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 from email_validator import EmailNotValidError, validate_email
 from sqlalchemy import func, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session, joinedload
 
 from outreach import audit_log, outbox
@@ -120,6 +121,7 @@ def set_contact(
     another target is one lane with one pace. BadInput for what is no address.
     """
     address = checked_address(email)
+    session.execute(select(Target.id).where(Target.id == target.id).with_for_update(key_share=True))
     old = email_contact(session, target)
     if old is not None and old.value == address and old.state is ContactState.OK:
         return old
@@ -146,9 +148,10 @@ def set_contact(
 
 
 def _lane(session: Session, target: Target, key: str, settings: Settings, *, now: datetime) -> Lane:
-    found = session.scalar(select(Lane).where(Lane.key == key))
-    if found is None:
-        found = Lane(
+    insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
+    session.execute(
+        insert(Lane)
+        .values(
             key=key,
             stream=Stream.LETTERS,
             per_hour=settings.mailbox_per_hour,
@@ -158,9 +161,9 @@ def _lane(session: Session, target: Target, key: str, settings: Settings, *, now
             zone=target.zone if target.zone != "UTC" else settings.zone,
             opens_at=now,
         )
-        session.add(found)
-        session.flush()
-    return found
+        .on_conflict_do_nothing()
+    )
+    return session.scalars(select(Lane).where(Lane.key == key)).one()
 
 
 def read_pace(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
 from outreach import target_rows, targets
 from outreach.domain.deliveries import State
@@ -14,6 +16,7 @@ from outreach.errors import BadInput, BadRows, NotFound, NotNow
 from outreach.models import AuditEntry, Contact, ContactState, Database, Delivery, Lane, SignatureState, Target
 from outreach.settings import Settings
 from tests import factories
+from tests.integration.races import behind
 
 KEYS = factories.KEYS
 
@@ -83,6 +86,53 @@ def test_letters_held_for_want_of_a_contact_are_let_go(db: Database, settings: S
     with db.read() as session:
         delivery = session.scalars(select(Delivery)).one()
         assert (delivery.state, delivery.lane_id, delivery.contact_id) == (State.QUEUED, contact.lane_id, contact.id)
+
+
+@pytest.mark.parametrize("reason", ["no_contact", "wave"])
+def test_letters_that_wait_for_a_wave_are_addressed_and_go_on_waiting(
+    db: Database, settings: Settings, now: datetime, reason: str
+) -> None:
+    with db.begin() as session:
+        target = factories.target(session, email="old@example.org" if reason == "wave" else None)
+        campaign = factories.campaign(session, targets=[target], hold_for_waves=True)
+        signature = factories.signature(session, campaign, state=SignatureState.CONFIRMED)
+        factories.delivery(session, signature, target, state=State.HELD, reason=reason)
+    with db.begin() as session:
+        contact = give(session, session.get_one(Target, target.id), "mayor@example.org", settings, now)
+
+    with db.read() as session:
+        delivery = session.scalars(select(Delivery)).one()
+        assert (delivery.state, delivery.reason) == (State.HELD, "wave")
+        assert (delivery.contact_id, delivery.lane_id) == (contact.id, contact.lane_id)
+        assert delivery.address_hash == contact.address_hash
+
+
+@pytest.mark.parametrize("addresses", [("a@example.org", "b@example.org"), ("a@example.org", "a@example.org")])
+def test_one_target_given_two_contacts_at_once_has_one_in_the_end(
+    db: Database, settings: Settings, now: datetime, addresses: tuple[str, str]
+) -> None:
+    with db.begin() as session:
+        target_id = factories.target(session, email=None).id
+
+    def give_it(address: str) -> Callable[[Session], Contact]:
+        return lambda session: give(session, session.get_one(Target, target_id), address, settings, now)
+
+    behind(db, give_it(addresses[0]), give_it(addresses[1]))
+    with db.read() as session:
+        standing = session.scalars(select(Contact.value).where(Contact.ended_at.is_(None))).all()
+        assert standing == [addresses[1]]
+
+
+def test_two_targets_given_one_mailbox_at_once_share_its_lane(db: Database, settings: Settings, now: datetime) -> None:
+    with db.begin() as session:
+        ids = [factories.target(session, email=None).id for _ in range(2)]
+
+    def give_it(id_: int) -> Callable[[Session], Contact]:
+        return lambda session: give(session, session.get_one(Target, id_), "office@example.org", settings, now)
+
+    behind(db, give_it(ids[0]), give_it(ids[1]))
+    with db.read() as session:
+        assert len(set(session.scalars(select(Contact.lane_id)))) == 1
 
 
 @pytest.mark.parametrize(
