@@ -33,6 +33,9 @@ from outreach.models import (
     new_ref,
 )
 
+#: Any number, as long as every copy of the engine asks for the same lock.
+_IMPORTING = 7_243_002
+
 
 @dataclass(frozen=True, slots=True)
 class Taken:
@@ -50,6 +53,7 @@ def take_page(
     `source_hash` is that of the file's text. `slug` names the campaign to update when its title has changed too.
     BadTemplate when the letter cannot be merged, NotFound for an unknown `slug`, NotNow for a closed campaign.
     """
+    one_import_at_a_time(session)
     campaign = find(session, slug) if slug else _campaign_of(session, page, source_hash)
     if campaign is not None and campaign.source_hash == source_hash:
         return Taken(campaign, changed=False)
@@ -74,6 +78,12 @@ def take_page(
     audit_log.note(session, actor, "campaign.import", f"campaign:{campaign.id}", before, after, now=now)
     session.flush()
     return Taken(campaign, changed=True)
+
+
+def one_import_at_a_time(session: Session) -> None:
+    """Wait until every other import has ended: this one then finds the campaigns and targets that those made."""
+    if session.get_bind().dialect.name == "postgresql":  # SQLite has one writer at a time as it is
+        session.execute(select(func.pg_advisory_xact_lock(_IMPORTING)))
 
 
 def _campaign_of(session: Session, page: pages.Page, source_hash: str) -> Campaign | None:
@@ -226,6 +236,13 @@ def find(session: Session, slug: str) -> Campaign:
     return found
 
 
+def _locked(session: Session, slug: str) -> Campaign:
+    """The same, and nobody else opens or closes it until the transaction ends."""
+    campaign = find(session, slug)
+    session.refresh(campaign, with_for_update={"key_share": True})
+    return campaign
+
+
 def listing(session: Session) -> list[Campaign]:
     """Every campaign, the newest first."""
     return list(session.scalars(select(Campaign).order_by(Campaign.created_at.desc(), Campaign.id.desc())))
@@ -243,7 +260,7 @@ def publish(session: Session, slug: str, *, hold_for_waves: bool = False, now: d
     Publishing again changes nothing, except that `hold_for_waves` may still be asked for: later letters then wait.
     NotNow for a campaign that is closed or has no target or no letter.
     """
-    campaign = find(session, slug)
+    campaign = _locked(session, slug)
     if campaign.state is CampaignState.CLOSED:
         raise NotNow("The campaign is closed.", where=slug, advice="Import its page under another title to begin anew.")
     is_published = campaign.state is CampaignState.PUBLISHED
@@ -283,7 +300,7 @@ def _open_standing_wave(session: Session, campaign: Campaign, *, now: datetime) 
 
 def close(session: Session, slug: str, *, now: datetime, actor: str) -> Campaign:
     """Take no more signatures. Letters that were confirmed still leave. Closing again changes nothing."""
-    campaign = find(session, slug)
+    campaign = _locked(session, slug)
     if campaign.state is CampaignState.CLOSED:
         return campaign
     before = {"state": campaign.state.value}

@@ -17,7 +17,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from outreach import targets
-from outreach.campaigns import target_key
+from outreach.campaigns import one_import_at_a_time, target_key
 from outreach.domain.pages import Addressee
 from outreach.domain.words import one_line
 from outreach.errors import BadInput, BadRows, OutreachError
@@ -50,6 +50,7 @@ def take_rows(
 
     BadRows for a file that is no such table. The caller commits, or rolls back what was only tried.
     """
+    one_import_at_a_time(session)
     report = []
     for line, row in _rows(text, name):
         label = f"{row.get('office', '')} {row.get('name', '')}".strip()[:80]

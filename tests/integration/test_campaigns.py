@@ -29,6 +29,7 @@ from outreach.models import (
     WaveState,
 )
 from outreach.paths import folder
+from tests.integration.races import behind
 
 PETITION = """\
 To: Mayor Jane Doe, Parks Commissioner John Roe
@@ -188,6 +189,49 @@ def test_publishing_opens_the_standing_wave_once(db: Database, now: datetime) ->
         assert (wave.is_standing, wave.state) == (True, WaveState.SENDING)
         published = select(func.count()).where(AuditEntry.action == "campaign.publish")
         assert session.scalar(published) == 1
+
+
+def test_one_page_taken_twice_at_once_becomes_one_campaign(db: Database, now: datetime) -> None:
+    again = behind(db, lambda session: take(session, PETITION, now), lambda session: take(session, PETITION, now))
+
+    assert not again.changed
+    with db.read() as session:
+        assert (count(session, Campaign), count(session, Target), count(session, Organisation)) == (1, 2, 1)
+
+
+def test_two_pages_taken_at_once_share_their_targets_and_organisations(db: Database, now: datetime) -> None:
+    other = PETITION.replace("Open the pool", "Heat the gym").replace("swim", "run")
+
+    behind(db, lambda session: take(session, PETITION, now), lambda session: take(session, other, now))
+
+    with db.read() as session:
+        assert (count(session, Campaign), count(session, Target), count(session, Organisation)) == (2, 2, 1)
+
+
+def test_publishing_twice_at_once_opens_one_standing_wave(db: Database, now: datetime) -> None:
+    with db.begin() as session:
+        slug = take(session, PETITION, now).campaign.slug
+
+    def publish(session: Session) -> Campaign:
+        return campaigns.publish(session, slug, now=now, actor="test")
+
+    behind(db, publish, publish)
+
+    with db.read() as session:
+        assert count(session, Wave) == 1
+        assert session.scalar(select(func.count()).where(AuditEntry.action == "campaign.publish")) == 1
+
+
+def test_a_campaign_that_is_closed_meanwhile_is_not_published(db: Database, now: datetime) -> None:
+    with db.begin() as session:
+        slug = take(session, PETITION, now).campaign.slug
+
+    with pytest.raises(NotNow):
+        behind(
+            db,
+            lambda session: campaigns.close(session, slug, now=now, actor="test"),
+            lambda session: campaigns.publish(session, slug, now=now, actor="test"),
+        )
 
 
 def test_a_campaign_that_holds_for_waves_has_no_standing_wave_and_stays_so(db: Database, now: datetime) -> None:

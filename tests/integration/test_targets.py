@@ -234,6 +234,14 @@ def take(db: Database, settings: Settings, now: datetime, text: str) -> list[tup
     return [(row.line, row.action) for row in rows]
 
 
+def test_two_files_of_one_target_at_once_make_it_once(db: Database, settings: Settings, now: datetime) -> None:
+    def take_it(session: Session) -> list[str]:
+        rows = target_rows.take_rows(session, ROWS, name="t.csv", keys=KEYS, settings=settings, now=now, actor="test")
+        return [row.action for row in rows]
+
+    assert behind(db, take_it, take_it) == ["unchanged", "unchanged"]
+
+
 def test_rows_are_added_once_and_changed_where_they_differ(db: Database, settings: Settings, now: datetime) -> None:
     assert take(db, settings, now, ROWS) == [(2, "add"), (3, "add")]
     assert take(db, settings, now, ROWS.replace(",", ";")) == [(2, "unchanged"), (3, "unchanged")]
