@@ -7,8 +7,6 @@ file is left alone.
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,6 +17,7 @@ from sqlalchemy.orm import Session
 from outreach import targets
 from outreach.campaigns import one_import_at_a_time, target_key
 from outreach.domain.pages import Addressee
+from outreach.domain.tables import rows_of
 from outreach.domain.words import one_line
 from outreach.errors import BadInput, BadRows, OutreachError
 from outreach.keys import Keys
@@ -66,35 +65,25 @@ def take_rows(
 
 
 def _rows(text: str, name: str) -> Iterator[tuple[int, dict[str, str]]]:
-    head = text.partition("\n")[0]
-    delimiter = max(",;\t", key=head.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    try:
-        columns = [_column(cell) for cell in next(reader, [])]
-        if unknown := [column for column in columns if column not in _COLUMNS]:
-            raise BadRows(
-                f"There is no column {unknown[0][:40]!r}.",
-                where=f"{name}:1",
-                advice=f"Columns are: {', '.join(sorted(_COLUMNS))}.",
-            )
-        if len(set(columns)) < len(columns) or not {"name", "office"} & set(columns):
-            raise BadRows(
-                "The first line must name each column once, with name or office among them.",
-                where=f"{name}:1",
-                advice="For example: name,office,email",
-            )
-        for count, cells in enumerate(reader):
-            if count >= ROWS_LIMIT:
-                raise BadRows(f"The file has more than {ROWS_LIMIT:,} rows.", where=name, advice="Split it.")
-            if any(cell.strip() for cell in cells):
-                if len(cells) > len(columns):
-                    raise BadRows("The row has more cells than columns.", where=f"{name}:{reader.line_num}")
-                yield (
-                    reader.line_num,
-                    {c: cell.strip() for c, cell in zip(columns, cells, strict=False) if cell.strip()},
-                )
-    except csv.Error as error:
-        raise BadRows(f"This is no CSV: {error}.", where=f"{name}:{reader.line_num}") from None
+    rows = rows_of(text, name=name, limit=ROWS_LIMIT)
+    line, head = next(rows, (1, []))
+    columns = [_column(cell) for cell in head]
+    if unknown := [column for column in columns if column not in _COLUMNS]:
+        raise BadRows(
+            f"There is no column {unknown[0][:40]!r}.",
+            where=f"{name}:{line}",
+            advice=f"Columns are: {', '.join(sorted(_COLUMNS))}.",
+        )
+    if len(set(columns)) < len(columns) or not {"name", "office"} & set(columns):
+        raise BadRows(
+            "The first line must name each column once, with name or office among them.",
+            where=f"{name}:{line}",
+            advice="For example: name,office,email",
+        )
+    for line, cells in rows:
+        if len(cells) > len(columns):
+            raise BadRows("The row has more cells than columns.", where=f"{name}:{line}")
+        yield line, {column: cell.strip() for column, cell in zip(columns, cells, strict=False) if cell.strip()}
 
 
 def _column(cell: str) -> str:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from outreach.domain.tables import rows_of
 from outreach.domain.words import clean_words, one_line
 from outreach.errors import BadRows, BadSignature
 from outreach.signing import SignForm, check
@@ -79,13 +78,10 @@ class Sheet:
 def read(content: bytes, name: str) -> Sheet:
     """The file as a table; BadRows names what is wrong with it as a whole."""
     text, notes = _decoded(content, name)
-    delimiter = max(",;\t", key=text.partition("\n")[0].count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    try:
-        columns = _columns(next(reader, []), name)
-        lines = list(_lines(reader, name))
-    except csv.Error as error:
-        raise BadRows(f"This cannot be read as CSV: {error}.", where=f"{name}:{reader.line_num}") from None
+    rows = rows_of(text, name=name, limit=ROWS_LIMIT)
+    line, head = next(rows, (1, []))
+    columns = _columns(head, f"{name}:{line}")
+    lines = list(rows)
     if extra := [column for column in columns if column not in COLUMNS]:
         notes.append(f"Columns that are not used: {', '.join(column[:40] or '(no name)' for column in extra)}.")
     if absent := [column for column in COLUMNS if column not in columns]:
@@ -123,29 +119,17 @@ def _decoded(content: bytes, name: str) -> tuple[str, list[str]]:
     return text, ["The file is not UTF-8; it was read as Windows-1252. Look at a name with an accent before --apply."]
 
 
-def _columns(cells: list[str], name: str) -> list[str]:
+def _columns(cells: list[str], where: str) -> list[str]:
     columns = ["_".join(cell.strip().casefold().split()) for cell in cells]
     if missing := [column for column in REQUIRED if column not in columns]:
         raise BadRows(
             f"The first line does not name the column{'s' if len(missing) > 1 else ''} {' and '.join(missing)}.",
-            where=f"{name}:1",
+            where=where,
             advice=f"It should read: {','.join(COLUMNS)}",
         )
     if twice := [column for column, n in Counter(columns).items() if n > 1 and column in COLUMNS]:
-        raise BadRows(f"The first line names {twice[0]} twice.", where=f"{name}:1")
+        raise BadRows(f"The first line names {twice[0]} twice.", where=where)
     return columns
-
-
-def _lines(reader: Iterator[list[str]], name: str) -> Iterator[tuple[int, list[str]]]:
-    count = 0
-    begins = reader.line_num + 1  # type: ignore[attr-defined]  # typeshed hides csv's own type
-    for cells in reader:
-        line, begins = begins, reader.line_num + 1  # type: ignore[attr-defined]
-        if not any(cell.strip() for cell in cells):
-            continue
-        if (count := count + 1) > ROWS_LIMIT:
-            raise BadRows(f"The file has more than {ROWS_LIMIT:,} rows.", where=name, advice="Split it.")
-        yield line, cells
 
 
 def _row(line: int, columns: Sequence[str], cells: list[str], now: datetime) -> Row:

@@ -267,3 +267,8 @@ def test_a_file_that_is_no_table_of_targets_is_refused(
 ) -> None:
     with pytest.raises(BadRows):
         take(db, settings, now, text)
+
+
+def test_a_row_is_named_by_the_line_it_begins_on(db: Database, settings: Settings, now: datetime) -> None:
+    rows = 'name,office\n"Jane\nDoe",Mayor\n\nJohn Roe,Clerk\n'
+    assert take(db, settings, now, rows) == [(2, "bad"), (5, "add")]
