@@ -94,10 +94,17 @@ def _column(cell: str) -> str:
 def _take(
     session: Session, row: Mapping[str, str], *, keys: Keys, settings: Settings, now: datetime, actor: str
 ) -> str:
-    one = Addressee(one_line(row.get("name", ""), what="The name"), one_line(row.get("office", ""), what="The office"))
+    target = _of_external_id(session, row.get("external_id"))
+    one = Addressee(
+        one_line(row.get("name", target.name if target else ""), what="The name"),
+        one_line(row.get("office", target.office if target else ""), what="The office"),
+    )
     if not one.label:
         raise BadInput("The row names neither a person nor an office.", where="name")
-    target = _standing(session, row, one)
+    namesake = session.scalar(select(Target).where(Target.key == target_key(one.office, one.name)))
+    if target is not None and namesake not in (None, target):
+        raise BadInput("Another target has this name and office.", where="external_id")
+    target = target or namesake
     is_new = target is None
     if target is None:
         target = Target(
@@ -126,12 +133,8 @@ def _take(
     return "add" if is_new else "change" if changed else "unchanged"
 
 
-def _standing(session: Session, row: Mapping[str, str], one: Addressee) -> Target | None:
-    if "external_id" in row:
-        by_id = session.scalar(select(Target).where(Target.external_id == row["external_id"]))
-        if by_id is not None:
-            return by_id
-    return session.scalar(select(Target).where(Target.key == target_key(one.office, one.name)))
+def _of_external_id(session: Session, external_id: str | None) -> Target | None:
+    return session.scalar(select(Target).where(Target.external_id == one_line(external_id))) if external_id else None
 
 
 def _fill(target: Target, row: Mapping[str, str], one: Addressee) -> bool:
@@ -139,6 +142,8 @@ def _fill(target: Target, row: Mapping[str, str], one: Addressee) -> bool:
     wanted |= {name: one_line(row[name]) for name in ("salutation", "language", "external_id") if name in row}
     if "salutation" in wanted:
         wanted["salutation"] = wanted["salutation"].rstrip(" ,")  # the letter's header sets the comma
+    elif target.salutation == Addressee(target.name, target.office).salutation:  # ours: it greets who is there now
+        wanted["salutation"] = one.salutation
     changes = {column: value for column, value in wanted.items() if getattr(target, column) != value}
     for column, value in changes.items():
         setattr(target, column, value)

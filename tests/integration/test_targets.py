@@ -269,6 +269,31 @@ def test_a_file_that_is_no_table_of_targets_is_refused(
         take(db, settings, now, text)
 
 
+def test_an_empty_name_leaves_the_one_a_target_has(db: Database, settings: Settings, now: datetime) -> None:
+    head = "external_id,name,office,salutation\n"
+    take(db, settings, now, head + "m1,Jane Doe,Mayor,Dear Mayor\n")
+    assert take(db, settings, now, head + "m1,,Lord Mayor,\n") == [(2, "change")]
+    with db.read() as session:
+        target = session.scalars(select(Target)).one()
+        assert (target.name, target.office, target.key) == ("Jane Doe", "Lord Mayor", "lord mayor|jane doe")
+
+
+def test_who_holds_the_office_now_is_greeted_unless_a_row_said_how(
+    db: Database, settings: Settings, now: datetime
+) -> None:
+    head = "external_id,name,office,salutation\n"
+    take(db, settings, now, head + "m1,Jane Doe,Mayor,\nc1,John Roe,Clerk,Dear Sir\n")
+    take(db, settings, now, head + "m1,Ann Lee,Mayor,\nc1,Sam Poe,Clerk,\n")
+    with db.read() as session:
+        assert session.scalars(select(Target.salutation).order_by(Target.id)).all() == ["Dear Mayor Lee", "Dear Sir"]
+
+
+def test_a_row_that_would_make_two_targets_one_is_bad(db: Database, settings: Settings, now: datetime) -> None:
+    head = "external_id,name,office\n"
+    take(db, settings, now, head + "m1,Jane Doe,Mayor\n,John Roe,Clerk\n")
+    assert take(db, settings, now, head + "m1,John Roe,Clerk\nm2,Ann Lee,Judge\n") == [(2, "bad"), (3, "add")]
+
+
 def test_a_row_is_named_by_the_line_it_begins_on(db: Database, settings: Settings, now: datetime) -> None:
     rows = 'name,office\n"Jane\nDoe",Mayor\n\nJohn Roe,Clerk\n'
     assert take(db, settings, now, rows) == [(2, "bad"), (5, "add")]
