@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from outreach.domain.tables import rows_of
-from outreach.domain.words import clean_words, one_line
+from outreach.domain.words import WORDS_LIMIT, clean_words, one_line
 from outreach.errors import BadRows, BadSignature
 from outreach.signing import SignForm, check
 from outreach.signing.forms import Signer
@@ -160,9 +160,13 @@ def _agreed(given: dict[str, str], now: datetime) -> Agreed | None:
         return None
     if not _PURPOSE.fullmatch(given["consent_purpose"]):
         raise ValueError("consent_purpose: This is no purpose, like “updates” or “deliver_letter”.")
+    try:
+        wording = clean_words(given["consent_text"])
+    except ValueError:
+        raise ValueError(f"consent_text: This can have at most {WORDS_LIMIT:,} characters.") from None
     return Agreed(
         given["consent_purpose"],
-        clean_words(given["consent_text"]),
+        wording,
         one_line(given["consent_source"], what="The consent's source"),
         _time("consent_date", given["consent_date"], now),
     )

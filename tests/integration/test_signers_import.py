@@ -216,6 +216,11 @@ def test_an_incomplete_consent_proves_nothing_and_is_not_kept(db: Database, sett
     assert state(db)["signatures"] == 1
 
 
+def test_a_consent_too_long_to_keep_is_named_as_such(db: Database, settings: Settings) -> None:
+    report = take(db, settings, sheet(JANE_AGREED.replace("Yes to news.", "Yes. " * 500)))
+    assert [problem.reason for problem in report.problems] == ["consent_text: This can have at most 2,000 characters."]
+
+
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
 @pytest.mark.parametrize("ends", ["\n", "\r\n"])
 def test_a_table_is_read_whatever_office_program_wrote_it(
@@ -379,7 +384,7 @@ def test_signers_import_tells_people_what_happened(engine: Database, tmp_path: P
 def test_a_file_that_is_not_there_is_one_calm_line(engine: Database) -> None:
     answer = CliRunner().invoke(app.app, ["signers", "import", "absent.csv", "--campaign", "rents"])
     assert isinstance(answer.exception, BadRows)
-    assert str(answer.exception) == "absent.csv: The file cannot be read: No such file or directory."
+    assert str(answer.exception) == "absent.csv: The file cannot be read: No such file or directory. Check the path."
 
 
 def test_suppressions_can_be_added_listed_and_removed_with_a_reason(engine: Database) -> None:
