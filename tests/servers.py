@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
@@ -53,38 +54,63 @@ def postgres(*, durable: bool = False) -> Iterator[str]:
     if url := os.environ.get("TEST_DATABASE_URL"):
         yield url
         return
+    with postgres_cluster(durable=durable) as cluster:
+        yield cluster.url
+
+
+@contextmanager
+def postgres_cluster(*, durable: bool = False) -> Iterator[Cluster]:
+    """A PostgreSQL cluster of our own, which may be stopped and started again."""
     home = Path(tempfile.mkdtemp(prefix="outreach-pg-", dir="/var/tmp" if os.path.isdir("/var/tmp") else None))
     home.chmod(0o755)
-    binaries, as_user = _postgres_binaries(), {}
-    if os.geteuid() == 0:
-        # The checkout may lie under a folder that only root can enter.
-        package = binaries.parent.parent  # its libraries lie in a folder beside it, found by a relative path
-        shutil.copytree(package, home / package.name, symlinks=True)
-        shutil.copytree(package.parent / f"{package.name}.libs", home / f"{package.name}.libs", symlinks=True)
-        binaries = home / package.name / "pginstall" / "bin"
-        as_user = {"user": "nobody", "group": "nogroup", "extra_groups": []}
-    data, port = home / "data", free_port()
-    data.mkdir()
-    if as_user:
-        shutil.chown(data, "nobody", "nogroup")
-    environ = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"}
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.STDOUT, "env": environ, "cwd": "/", **as_user}
-    subprocess.run(
-        [binaries / "initdb", "-D", data, "-U", "outreach", "-A", "trust", "-E", "UTF8", "--no-sync"],
-        check=True,
-        **quiet,  # type: ignore[call-overload]
-    )
-    careless = () if durable else ("fsync=off", "full_page_writes=off")
-    options = (*careless, "max_connections=200", "unix_socket_directories=")
-    command = [str(binaries / "postgres"), "-D", str(data), "-h", "127.0.0.1", "-p", str(port)]
-    process = subprocess.Popen(command + [word for option in options for word in ("-c", option)], **quiet)  # type: ignore[call-overload]
+    cluster = Cluster(home, durable=durable)
     try:
-        url = f"postgresql+psycopg://outreach@127.0.0.1:{port}/postgres"
-        _await_postgres(port, process)
-        yield url
+        cluster.start()
+        yield cluster
     finally:
-        stop(process, signal.SIGINT)
+        cluster.stop()
         shutil.rmtree(home, ignore_errors=True)
+
+
+class Cluster:
+    """One cluster in a folder of its own, made at once and started by `start`."""
+
+    def __init__(self, home: Path, *, durable: bool) -> None:
+        binaries, self._as_user = _postgres_binaries(), {}
+        if os.geteuid() == 0:
+            # The checkout may lie under a folder that only root can enter.
+            package = binaries.parent.parent  # its libraries lie in a folder beside it, found by a relative path
+            shutil.copytree(package, home / package.name, symlinks=True)
+            shutil.copytree(package.parent / f"{package.name}.libs", home / f"{package.name}.libs", symlinks=True)
+            binaries = home / package.name / "pginstall" / "bin"
+            self._as_user = {"user": "nobody", "group": "nogroup", "extra_groups": []}
+        data, self._port = home / "data", free_port()
+        data.mkdir()
+        if self._as_user:
+            shutil.chown(data, "nobody", "nogroup")
+        self.url = f"postgresql+psycopg://outreach@127.0.0.1:{self._port}/postgres"
+        careless = () if durable else ("fsync=off", "full_page_writes=off")
+        options = (*careless, "max_connections=200", "unix_socket_directories=")
+        command = [str(binaries / "postgres"), "-D", str(data), "-h", "127.0.0.1", "-p", str(self._port)]
+        self._command = command + [word for option in options for word in ("-c", option)]
+        self._process: subprocess.Popen[bytes] | None = None
+        words = [binaries / "initdb", "-D", data, "-U", "outreach", "-A", "trust", "-E", "UTF8", "--no-sync"]
+        subprocess.run(words, check=True, **self._quietly)
+
+    @property
+    def _quietly(self) -> dict[str, Any]:
+        environ = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"}
+        return {"stdout": subprocess.DEVNULL, "stderr": subprocess.STDOUT, "env": environ, "cwd": "/", **self._as_user}
+
+    def start(self) -> None:
+        """Start it, after a crash as well; returns once it answers."""
+        self._process = subprocess.Popen(self._command, **self._quietly)
+        _await_postgres(self._port, self._process)
+
+    def stop(self, sign: int = signal.SIGINT) -> None:
+        """End it: SIGINT closes the books and every connection, SIGQUIT drops everything as it is."""
+        if self._process is not None:
+            stop(self._process, sign)
 
 
 def _postgres_binaries() -> Path:

@@ -76,21 +76,24 @@ class Engine:
 
     # ---- processes -----------------------------------------------------------------------------------------------
 
-    def start_worker(self, *, concurrency: int = 2, queues: str = "act,letters,news,chores") -> subprocess.Popen[bytes]:
-        """A worker as people start it, at the head of a process group of its own."""
+    def start_worker(
+        self, *, concurrency: int = 2, queues: str = "act,letters,news,chores", **more: str
+    ) -> subprocess.Popen[bytes]:
+        """A worker as people start it, at the head of a process group of its own. `more` are settings of it alone."""
         words = ["worker", "-Q", queues, "-c", str(concurrency), "-n", f"w{len(self._processes)}@%h"]
-        return self._start("worker", *words, "--without-mingle", "--without-gossip")
+        return self._start("worker", *words, "--without-mingle", "--without-gossip", **more)
 
     def start_beat(self) -> subprocess.Popen[bytes]:
         return self._start("beat", "beat")
 
-    def _start(self, name: str, *words: str) -> subprocess.Popen[bytes]:
+    def _start(self, name: str, *words: str, **more: str) -> subprocess.Popen[bytes]:
         log = self.folder / f"{name}-{len(self._processes)}.log"
         environ = {name: value for name, value in os.environ.items() if not name.startswith("OUTREACH_")}
+        given = self.environ | {f"OUTREACH_{name.upper()}": value for name, value in more.items()}
         with log.open("wb") as out:
             process = subprocess.Popen(
                 [sys.executable, "-m", "celery", "-A", "workers.app", *words],
-                env={**environ, **self.environ, "PYTHONPATH": str(ROOT)},
+                env={**environ, **given, "PYTHONPATH": str(ROOT)},
                 cwd=self.folder,  # no .env of a developer lies here
                 stdout=out,
                 stderr=subprocess.STDOUT,
@@ -98,6 +101,11 @@ class Engine:
             )
         self._processes[process] = (name, *words)
         return process
+
+    @property
+    def processes(self) -> list[subprocess.Popen[bytes]]:
+        """All that were started, in that order; also those that have ended."""
+        return list(self._processes)
 
     def kill(self, process: subprocess.Popen[bytes]) -> None:
         """SIGKILL for the process and its whole group: main and pool at once."""
