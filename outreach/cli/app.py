@@ -8,6 +8,7 @@ import sys
 from typing import NoReturn
 
 import typer
+from typer.exceptions import TyperException
 
 from outreach import __version__, logs
 from outreach.cli import base
@@ -33,7 +34,9 @@ def _version(asked: bool) -> None:
 
 
 @app.callback()
-def _root(version: bool = typer.Option(False, "--version", callback=_version, is_eager=True)) -> None:
+def _root(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Show the version."),
+) -> None:
     """The outreach engine."""
     # To stderr, and only what is wrong: stdout belongs to the answer. Processes that stay set up their own.
     logs.set_up(level=logging.WARNING)
@@ -46,11 +49,15 @@ for _name in TOP:
 
 
 def main() -> NoReturn:
-    """Run the command line; every expected error ends as one line."""
+    """Run the command line; every expected error ends as one line, or as JSON where JSON was asked for."""
+    as_json = "--json" in sys.argv
     try:
-        app(standalone_mode=True)
+        # Standing alone, Typer says itself what is wrong with the usage, but to people only.
+        code = app(standalone_mode=not as_json)
     except OutreachError as error:
-        base.fail(error, as_json="--json" in sys.argv)
+        base.fail(error, as_json=as_json)
+    except TyperException as error:
+        base.fail(base.WrongUsage.of(error), as_json=as_json)
     except KeyboardInterrupt:
         raise SystemExit(130) from None
-    raise SystemExit(0)
+    raise SystemExit(code or 0)

@@ -16,6 +16,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
+from typer.exceptions import TyperException
 
 from outreach.errors import OutreachError, WrongSetting
 from outreach.keys import Keys
@@ -66,16 +67,34 @@ def emit(value: Any) -> None:
     sys.stdout.flush()
 
 
+def row(*cells: str) -> None:
+    """One line of a list on stdout, its cells parted by tabs for `cut`. Rich would make spaces of the tabs."""
+    sys.stdout.write("\t".join(" ".join(cell.split()) for cell in cells) + "\n")
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat()
     raise TypeError(f"{type(value).__name__} has no JSON form")
 
 
+class WrongUsage(OutreachError):
+    """The command cannot be called like this."""
+
+    code = "wrong_usage"
+
+    @classmethod
+    def of(cls, error: TyperException) -> WrongUsage:
+        """What Typer has to say, as an error of ours; `where` is the command, as in "outreach campaign show"."""
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context else "outreach"
+        return cls(error.format_message(), where=command, advice=f"See `{command} --help`.")
+
+
 def fail(error: OutreachError, *, as_json: bool) -> NoReturn:
-    """Print the error as one line (or as JSON on stdout) and end with 1, or 2 for a wrong setting."""
+    """Print the error as one line (or as JSON on stdout) and end with 1, or 2 for a wrong setting or usage."""
     if as_json:
         emit({"error": error.as_dict()})
     else:
         err.print(f"outreach: {error}", markup=False)
-    raise SystemExit(2 if isinstance(error, WrongSetting) else 1)
+    raise SystemExit(2 if isinstance(error, (WrongSetting, WrongUsage)) else 1)

@@ -5,7 +5,7 @@ so it runs in a checkout: `./run bench engine`.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -56,30 +56,24 @@ def engine(letters: Letters = 10_000, as_json: Json = False) -> None:
     _tell(report, runs, report.as_json(runs), as_json)
 
 
-@app.command()
-def sendgrid(
-    letters: Letters = 10_000,
-    database: Base = Kind.POSTGRESQL,
-    workers: Workers = 2,
-    celery: Celery = False,
-    profile: Profile = "",
-    as_json: Json = False,
-) -> None:
-    """One request per letter to a fake SendGrid."""
-    _one("sendgrid", letters, database, workers, celery, profile, as_json)
+def _through(transport: str) -> Callable[..., None]:
+    """A command that measures one way out to a server of the tests."""
+
+    def measure(
+        letters: Letters = 10_000,
+        database: Base = Kind.POSTGRESQL,
+        workers: Workers = 2,
+        celery: Celery = False,
+        profile: Profile = "",
+        as_json: Json = False,
+    ) -> None:
+        _one(transport, letters, database, workers, celery, profile, as_json)
+
+    return measure
 
 
-@app.command()
-def smtp(
-    letters: Letters = 10_000,
-    database: Base = Kind.POSTGRESQL,
-    workers: Workers = 2,
-    celery: Celery = False,
-    profile: Profile = "",
-    as_json: Json = False,
-) -> None:
-    """One mail per letter to an SMTP server that keeps everything."""
-    _one("smtp", letters, database, workers, celery, profile, as_json)
+app.command("sendgrid", help="One request per letter to a fake SendGrid.")(_through("sendgrid"))
+app.command("smtp", help="One mail per letter to an SMTP server that keeps everything.")(_through("smtp"))
 
 
 @app.command()

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from outreach import campaigns, targets
-from outreach.cli import base
+from outreach.cli import base, files
 from outreach.cli.base import Json
 from outreach.domain import pages
 from outreach.errors import BadPage, OutreachError
@@ -17,12 +17,12 @@ from outreach.models import Campaign
 app = typer.Typer(help="Campaigns: import pages, publish, close.", no_args_is_help=True)
 
 Slug = Annotated[str, typer.Argument(metavar="SLUG", help="The campaign's short name.")]
-Files = Annotated[list[Path], typer.Argument(metavar="FILE…", help="Campaign pages, as plain text.")]
+Files = Annotated[list[Path], typer.Argument(metavar="FILE", help="Campaign pages, as plain text.")]
 
 
 @app.command("import")
 def import_(
-    files: Files,
+    paths: Files,
     publish: Annotated[bool, typer.Option("--publish", help="Open the campaigns to signers at once.")] = False,
     slug: Annotated[str | None, typer.Option("--slug", help="Update this campaign, whatever the page's title.")] = None,
     as_json: Json = False,
@@ -31,13 +31,13 @@ def import_(
 
     Each file is taken as a whole or not at all. Lines that cannot be placed are named, and kept in the story.
     """
-    if slug and len(files) > 1:
+    if slug and len(paths) > 1:
         raise typer.BadParameter("--slug goes with one file.")
     taken: list[dict[str, Any]] = []
     errors: list[OutreachError] = []
     changed = False
     with base.engine() as engine:
-        for path in files:
+        for path in paths:
             try:
                 page, campaign, is_change = _take(engine, path, slug, publish)
             except OutreachError as error:
@@ -60,7 +60,7 @@ def import_(
 
 def _take(engine: base.Engine, path: Path, slug: str | None, publish: bool) -> tuple[pages.Page, Campaign, bool]:
     name = str(path)
-    text = pages.decode(_read(path), name=name)
+    text = pages.decode(files.read(path, largest=pages.MAX_BYTES, wrong=BadPage), name=name)
     page = pages.read_page(text, name=name)
     source_hash = pages.fingerprint(text, name=name)
     now = engine.now()
@@ -70,17 +70,6 @@ def _take(engine: base.Engine, path: Path, slug: str | None, publish: bool) -> t
         if publish:
             campaigns.publish(session, taken.campaign.slug, now=now, actor="cli")
         return page, taken.campaign, taken.changed or taken.campaign.state is not before
-
-
-def _read(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            return file.read(pages.MAX_BYTES + 1)
-    except FileNotFoundError:
-        raise BadPage("There is no such file.", where=str(path), advice="Check the path.") from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "not a path"
-        raise BadPage(f"The file cannot be read ({reason}).", where=str(path), advice="Name a text file.") from None
 
 
 def _in_file(error: OutreachError, path: Path) -> OutreachError:
@@ -158,10 +147,7 @@ def list_(as_json: Json = False) -> None:
         base.out.print("No campaigns yet. Make one: outreach campaign import FILE", markup=False)
     for row in rows:
         plural = "" if row["targets"] == 1 else "s"
-        base.out.print(
-            f"{row['slug']}\t{row['kind']}\t{row['state']}\t{row['targets']} target{plural}\t{row['title']}",
-            markup=False,
-        )
+        base.row(row["slug"], row["kind"], row["state"], f"{row['targets']} target{plural}", row["title"])
 
 
 def _brief(campaign: Campaign) -> dict[str, Any]:

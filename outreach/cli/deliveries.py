@@ -10,7 +10,6 @@ from typing import Annotated, Any
 
 import typer
 from rich.table import Table
-from sqlalchemy.orm import Session
 
 from outreach import campaigns, dashboards, outbox, wake
 from outreach.cli import base
@@ -23,7 +22,7 @@ from outreach.models import Delivery
 app = typer.Typer(help="Single mails: what became of them, and what may be done.", no_args_is_help=True)
 
 Ref = Annotated[str, typer.Argument(metavar="ID", help="The id that `deliveries list` shows.")]
-Reason = Annotated[str, typer.Option("--reason", help="Why; kept in the mail's log.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why; kept in the audit log.")]
 
 #: What people see without asking for more.
 _SCREENFUL = 50
@@ -68,8 +67,8 @@ def _table(rows: list[DeliveryRow]) -> None:
         for row in rows
     ]
     if not base.out.is_terminal:
-        for line in lines:  # not through Rich: it would turn the tabs that `cut` needs into spaces
-            sys.stdout.write("\t".join(" ".join(cell.split()) for cell in line) + "\n")
+        for line in lines:
+            base.row(*line)
         return
     table = Table("id", "class", "state", "campaign", "to", "due", "why", box=None, pad_edge=False)
     for line in lines:
@@ -149,50 +148,31 @@ def _tell(page: DeliveryPage) -> None:
 @app.command()
 def hold(ref: Ref, reason: Reason = "", as_json: Json = False) -> None:
     """Keep a delivery from leaving until it is released."""
-    _act(
-        lambda session, now: outbox.hold(session, ref, reason=reason, actor="cli", now=now),
-        "is held",
-        as_json=as_json,
-    )
+    _act(outbox.hold, ref, "is held", as_json=as_json, reason=reason)
 
 
 @app.command()
 def release(ref: Ref, as_json: Json = False) -> None:
     """Let a held delivery go."""
-    _act(
-        lambda session, now: outbox.release(session, ref, actor="cli", now=now),
-        "is queued",
-        as_json=as_json,
-        ring=True,
-    )
+    _act(outbox.release, ref, "is queued", as_json=as_json, ring=True)
 
 
 @app.command()
 def cancel(ref: Ref, reason: Reason = "", as_json: Json = False) -> None:
     """Call a delivery off for good."""
-    _act(
-        lambda session, now: outbox.cancel(session, ref, reason=reason, actor="cli", now=now),
-        "is called off",
-        as_json=as_json,
-    )
+    _act(outbox.cancel, ref, "is called off", as_json=as_json, reason=reason)
 
 
 @app.command()
 def resend(ref: Ref, reason: Reason = "", as_json: Json = False) -> None:
     """Send a delivery once more that is in doubt or dead. Whoever it goes to may get it twice."""
-    _act(
-        lambda session, now: outbox.resend(session, ref, actor="cli", now=now, reason=reason),
-        "is queued once more; it may arrive twice",
-        as_json=as_json,
-        ring=True,
-    )
+    _act(outbox.resend, ref, "is queued once more; it may arrive twice", as_json=as_json, ring=True, reason=reason)
 
 
-def _act(verb: Callable[[Session, datetime], Delivery], done: str, *, as_json: bool, ring: bool = False) -> None:
+def _act(verb: Callable[..., Delivery], ref: str, done: str, *, as_json: bool, ring: bool = False, **why: str) -> None:
     with base.engine() as engine:
-        now = engine.now()
         with engine.db.begin() as session:
-            moved = verb(session, now)
+            moved = verb(session, ref, actor="cli", now=engine.now(), **why)
         with engine.db.read() as session:
             page = dashboards.delivery_page(session, moved.ref)
         if ring:

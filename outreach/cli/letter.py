@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from outreach.cli import files
 from outreach.cli.base import Json, emit, out
 from outreach.domain.letters import MERGE_FIELDS
 from outreach.errors import BadInput
@@ -31,7 +32,9 @@ def fields(as_json: Json = False) -> None:
 
 @app.command()
 def check(
-    file: Annotated[Path, typer.Argument(help="A template: an optional first line “Subject: …”, then the letter.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A template: an optional first line “Subject: …”, then the letter.")
+    ],
     as_json: Json = False,
 ) -> None:
     """Whether FILE is fit to be a letter; if so, show it as the first sample signer would send it."""
@@ -48,16 +51,12 @@ def check(
 
 def _read(file: Path) -> tuple[str, str]:
     """Subject and body. The subject's line stays in the body as a blank one, so that line numbers are the file's."""
+    raw = files.read(file, largest=_LARGEST_FILE, wrong=BadInput)
     try:
-        raw = file.read_bytes()
-        if len(raw) > _LARGEST_FILE:
-            raise BadInput(f"has {len(raw):,} bytes; a letter has fewer than {_LARGEST_FILE:,}.", where=str(file))
         text = raw.decode("utf-8-sig")
-    except OSError as error:
-        raise BadInput(f"cannot be read: {error.strerror}.", where=str(file)) from None
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        raise BadInput("is not UTF-8 text.", where=f"{file}, line {line}", advice="Save it as UTF-8.") from None
+        raise BadInput("This is not UTF-8 text.", where=f"{file}, line {line}", advice="Save it as UTF-8.") from None
     first, _, rest = text.partition("\n")
     if found := re.match(r"subject:\s*(.+)", first, re.IGNORECASE):
         return found[1].strip(), "\n" + rest

@@ -9,11 +9,10 @@ from typing import Annotated
 import typer
 
 from outreach import signers, wake
-from outreach.cli import base
+from outreach.cli import base, files
 from outreach.cli.base import Json
 from outreach.domain.deliveries import Stream
 from outreach.embedded import broker_url
-from outreach.errors import BadRows
 from outreach.signers.rows import BYTES_LIMIT
 
 app = typer.Typer(help="People who signed elsewhere.", no_args_is_help=True)
@@ -23,8 +22,9 @@ _SCREENFUL = 20
 
 
 @app.callback()
-def _signers() -> None:
+def _noun() -> None:
     """People who signed elsewhere."""
+    # With one command and no callback, Typer would make `outreach signers FILE` of it.
 
 
 @app.command("import")
@@ -35,13 +35,13 @@ def import_(
     as_json: Json = False,
 ) -> None:
     """Take signers from a CSV file: with confirmed_at their letters are queued, without they are asked to confirm."""
-    content = read_file(file)
+    content = files.read(file, largest=BYTES_LIMIT)
     with base.engine() as engine:
         report = signers.import_signers(
             engine.db,
             content,
             campaign,
-            name=file.name,
+            name=str(file),
             apply=apply,
             keys=engine.keys,
             settings=engine.settings,
@@ -54,15 +54,6 @@ def import_(
         base.emit(asdict(report))
     else:
         _tell(report)
-
-
-def read_file(file: Path) -> bytes:
-    """The bytes of a file that a person named; BadRows when it cannot be read or is too large to be looked at."""
-    try:
-        with file.open("rb") as opened:
-            return opened.read(BYTES_LIMIT + 1)
-    except OSError as error:
-        raise BadRows(f"The file cannot be read: {error.strerror}.", where=str(file)) from None
 
 
 def _tell(report: signers.Report) -> None:

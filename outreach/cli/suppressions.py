@@ -14,12 +14,12 @@ import typer
 from sqlalchemy import select
 
 from outreach import audit_log, suppression
-from outreach.cli import base
+from outreach.cli import base, files
 from outreach.cli.base import Json
-from outreach.cli.signers import read_file
 from outreach.domain.addresses import address_key
 from outreach.errors import BadInput, BadRows, NotFound
 from outreach.models import Suppression
+from outreach.signers.rows import BYTES_LIMIT
 from outreach.signing.forms import clean_address
 
 app = typer.Typer(help="Addresses that must not be written to.", no_args_is_help=True)
@@ -93,7 +93,11 @@ def remove(
         hash_, now = engine.keys.address_hash(_key(address)), engine.now()
         with engine.db.begin() as session:
             if not suppression.lift(session, hash_, scope=scope):
-                raise NotFound("This address is not suppressed.", where=scope)
+                raise NotFound(
+                    f"It is not suppressed in the scope {scope}.",
+                    where="ADDRESS",
+                    advice="See `outreach suppressions list`; --scope names another one.",
+                )
             before, after = {"scope": scope}, {"reason": reason}
             audit_log.note(session, "cli", "suppression.remove", f"address:{hash_[:12]}", before, after, now=now)
     if as_json:
@@ -111,7 +115,7 @@ def import_(
 ) -> None:
     """Write nothing more to any address in a file. Lines that hold none are named, and do not stop the others."""
     _check_scope(scope)
-    lines = list(_addresses(read_file(file), file.name))
+    lines = list(_addresses(files.read(file, largest=BYTES_LIMIT), str(file)))
     added, problems = 0, []
     with base.engine() as engine:
         now = engine.now()

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from outreach import target_rows, targets
-from outreach.cli import base
+from outreach.cli import base, files
 from outreach.cli.base import Json
 from outreach.domain import pages
 from outreach.domain.deliveries import Stream
@@ -31,7 +31,7 @@ def list_(as_json: Json = False) -> None:
     if not rows:
         base.out.print("No targets yet. They come with a campaign: outreach campaign import FILE", markup=False)
     for row in rows:
-        base.out.print(f"{row['id']}\t{row['office']} {row['name']}".rstrip() + f"\t{_way(row)}", markup=False)
+        base.row(str(row["id"]), f"{row['office']} {row['name']}", *_way(row))
 
 
 def _shown(one: targets.Reached) -> dict[str, Any]:
@@ -55,12 +55,13 @@ def _shown(one: targets.Reached) -> dict[str, Any]:
     }
 
 
-def _way(row: dict[str, Any]) -> str:
+def _way(row: dict[str, Any]) -> list[str]:
+    """Its address and pace, and why its letters are held if they are."""
+    held = [f"held: {row['held']}"] if row["held"] else []
     if row["email"] is None:
-        return f"held: {row['held']}"
+        return held
     hour, day = (f"{row[cap]} per {name}" if row[cap] else f"any per {name}" for cap, name in _CAPS)
-    said = f"{row['email']}\t{hour}, {day}, {row['hours']} {row['days']} {row['zone']}"
-    return f"{said}\theld: {row['held']}" if row["held"] else said
+    return [row["email"], f"{hour}, {day}, {row['hours']} {row['days']} {row['zone']}", *held]
 
 
 _CAPS = (("per_hour", "hour"), ("per_day", "day"))
@@ -101,7 +102,7 @@ def set_(
     if as_json:
         base.emit({**shown, "shared_by": shared})
         return
-    base.out.print(f"{shown['office']} {shown['name']}".strip() + f"\t{_way(shown)}", markup=False)
+    base.row(f"{shown['office']} {shown['name']}", *_way(shown))
     if shared > 1:
         base.out.print(f"{shared} targets are reached by this mailbox and share its pace.")
 
@@ -113,7 +114,11 @@ def import_(
     as_json: Json = False,
 ) -> None:
     """Take targets from a CSV file: all rows or, when one is bad, none."""
-    text = _text(file)
+    content = files.read(file, largest=pages.MAX_BYTES)
+    try:
+        text = pages.decode(content, name=str(file))
+    except BadPage as error:
+        raise BadRows(error.message, where=error.where, advice="Save the table as CSV in UTF-8.") from None
     with base.engine() as engine, engine.db.begin() as session:
         trial = session.begin_nested()
         report = target_rows.take_rows(
@@ -149,15 +154,3 @@ def _print_report(report: list[target_rows.TakenRow], is_kept: bool, any_bad: bo
         base.out.print("Done.")
     else:
         base.out.print("Nothing was changed yet. Do it with --apply.")
-
-
-def _text(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return pages.decode(file.read(pages.MAX_BYTES + 1), name=str(path))
-    except OSError as error:
-        raise BadRows(
-            f"The file cannot be read ({error.strerror}).", where=str(path), advice="Check the path."
-        ) from None
-    except BadPage as error:
-        raise BadRows(error.message, where=error.where, advice="Save the table as CSV in UTF-8.") from None

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import typer
+from sqlalchemy.orm import Session
 
 from outreach import accounts
 from outreach.cli import base
@@ -71,7 +72,7 @@ def list_(as_json: Json = False) -> None:
         base.out.print("No accounts yet. Make one: outreach user add EMAIL --name NAME --role staff --link")
     for user in users:
         state = "disabled" if user["disabled"] else "by password or link" if user["has_password"] else "by link only"
-        sys.stdout.write(f"{user['email']}\t{user['name']}\t{user['role']}\t{state}\n")
+        base.row(user["email"], user["name"], user["role"], state)
 
 
 @app.command()
@@ -112,7 +113,7 @@ def _shown(user: User) -> dict[str, Any]:
     }
 
 
-def _link(engine: base.Engine, session: Any, user: User, now: datetime) -> str:
+def _link(engine: base.Engine, session: Session, user: User, now: datetime) -> str:
     return accounts.sign_in_link(session, user, keys=engine.keys, settings=engine.settings, now=now)
 
 
@@ -125,7 +126,9 @@ def _password_given() -> str:
 
 def _password_asked() -> str:
     if not sys.stdin.isatty():
-        raise BadInput("There is nobody to ask for the password.", where="--password-stdin", advice="Pipe it in.")
+        raise BadInput(
+            "There is nobody to ask for the password.", where="passwd", advice="Pipe it in, with --password-stdin."
+        )
     password: str = typer.prompt("New password", hide_input=True, confirmation_prompt=True)
     accounts.check_password(password)
     return password
