@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from outreach.domain.deliveries import MailClass
@@ -19,22 +19,35 @@ from outreach.domain.letters import CampaignFields, SignerFields, TargetFields, 
 from outreach.domain.messages import Mailbox, Message, letter_hash
 from outreach.errors import BadInput, BadTemplate
 from outreach.keys import Keys
-from outreach.merge import Envelope, LetterForm, NoticeFields, compose_letter, compose_notice
+from outreach.mailings import signer_fields
+from outreach.merge import (
+    Envelope,
+    LetterForm,
+    MailingForm,
+    NoticeFields,
+    compose_letter,
+    compose_mailing,
+    compose_notice,
+)
 from outreach.models import (
     Addressing,
     Campaign,
     Contact,
     Delivery,
     LetterVersion,
+    Mailing,
     Organisation,
     Signature,
+    SignatureState,
     Sponsorship,
     Supporter,
     Target,
     Token,
+    Wave,
 )
 from outreach.settings import Settings
 from outreach.signing import confirm_url, receipt_url
+from outreach.stopping import stop_of
 
 
 class CannotWrite(Exception):
@@ -43,6 +56,10 @@ class CannotWrite(Exception):
 
 class NoLongerConfirmed(CannotWrite):
     """What would be written is not what the signer confirmed (the target changed, say): it is held for staff."""
+
+
+class NoLongerWanted(CannotWrite):
+    """Its reader is no signer of the campaign any more: it is called off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +91,19 @@ class Desk:
         self._settings = settings
         self._keys = keys
         self._forms: dict[int, LetterForm | BadTemplate] = {}
+        self._mailings: dict[int, MailingForm | BadTemplate] = {}
 
     def make_up(self, session: Session, ids: Sequence[int]) -> list[Parcel]:
         """The parcels of these deliveries, in the order of `ids`."""
         campaigns = self._campaign_words(session, ids)
         letters = session.execute(_LETTERS.where(Delivery.id.in_(ids))).all()
         notices = session.execute(_NOTICES.where(Delivery.id.in_(ids))).all()
+        mailings = session.execute(_MAILINGS.where(Delivery.id.in_(ids))).all()
         self._compile(session, {row.version_id for row in letters})
         targets = _target_labels(session, {row.campaign_id for row in notices})
         made = {row.id: self._letter(row, campaigns[row.campaign_id]) for row in letters}
         made |= {row.id: self._notice(row, campaigns[row.campaign_id], targets[row.campaign_id]) for row in notices}
+        made |= {row.id: self._mailing(row, campaigns[row.campaign_id]) for row in mailings}
         return [made[id_] for id_ in ids if id_ in made]
 
     def _letter(self, row: Any, campaign: _CampaignWords) -> Parcel:
@@ -140,6 +160,49 @@ class Desk:
             )
 
         return Parcel(row.id, row.maybe_sent, write)
+
+    def _mailing(self, row: Any, campaign: _CampaignWords) -> Parcel:
+        def write(now: datetime) -> Message:
+            if row.Signature is None:
+                raise NoLongerWanted("withdrawn")
+            form = self._form_of(row.Mailing)
+            if isinstance(form, BadTemplate):
+                raise CannotWrite(f"template: {form.message}")
+            try:
+                return compose_mailing(
+                    form,
+                    signer_fields(row.Signature),
+                    campaign.fields,
+                    settings=self._settings,
+                    ref=row.ref,
+                    attempt=row.attempts + 1,
+                    to=Mailbox(row.Signature.name, row.address),
+                    label=f"wave{row.wave_id}",
+                    slug=campaign.slug,
+                    stop=stop_of(
+                        self._settings,
+                        self._keys,
+                        supporter_ref=row.supporter_ref,
+                        campaign_id=row.campaign_id,
+                        slug=campaign.slug,
+                    ),
+                    now=now,
+                    language=row.Mailing.language,
+                )
+            except BadInput as error:
+                raise CannotWrite(f"{error.code}: {error.message}") from error
+
+        return Parcel(row.id, row.maybe_sent, write)
+
+    def _form_of(self, mailing: Mailing) -> MailingForm | BadTemplate:
+        if mailing.id not in self._mailings:
+            if len(self._mailings) >= self._KEPT:
+                self._mailings.clear()
+            try:
+                self._mailings[mailing.id] = MailingForm(mailing.subject, mailing.body)
+            except BadTemplate as error:
+                self._mailings[mailing.id] = error
+        return self._mailings[mailing.id]
 
     def _compile(self, session: Session, version_ids: Iterable[int]) -> None:
         missing = [id_ for id_ in version_ids if id_ not in self._forms]
@@ -224,6 +287,39 @@ _NOTICES = (
     .join(Signature, Signature.id == Delivery.signature_id)
     .join(Supporter, Supporter.id == Delivery.supporter_id)
     .where(Delivery.mail_class.in_([MailClass.CONFIRMATION, MailClass.NOTICE]))
+)
+
+
+#: The signature a mailing greets its reader by: the newest one that was confirmed, in this campaign.
+_NEWEST = (
+    select(func.max(Signature.id))
+    .where(
+        Signature.supporter_id == Delivery.supporter_id,
+        Signature.campaign_id == Delivery.campaign_id,
+        Signature.state == SignatureState.CONFIRMED,
+    )
+    .correlate(Delivery)
+    .scalar_subquery()
+)
+
+_MAILINGS = (
+    select(
+        Delivery.id,
+        Delivery.ref,
+        Delivery.attempts,
+        Delivery.maybe_sent,
+        Delivery.campaign_id,
+        Delivery.wave_id,
+        Mailing,
+        Signature,
+        Supporter.address,
+        Supporter.ref.label("supporter_ref"),
+    )
+    .join(Wave, Wave.id == Delivery.wave_id)
+    .join(Mailing, Mailing.id == Wave.mailing_id)
+    .join(Supporter, Supporter.id == Delivery.supporter_id)
+    .outerjoin(Signature, Signature.id == _NEWEST)
+    .where(Delivery.mail_class == MailClass.MAILING)
 )
 
 

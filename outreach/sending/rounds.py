@@ -17,7 +17,7 @@ import structlog
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from outreach.domain.deliveries import State, Stream
+from outreach.domain.deliveries import State, Stream, called_off
 from outreach.domain.messages import Message
 from outreach.errors import OutOfReach
 from outreach.faultpoints import reached
@@ -26,7 +26,7 @@ from outreach.outbox import Answer, Books, Claim, Going, Settled, bury, claim, i
 from outreach.settings import Settings
 
 from .hands import Hands
-from .parcels import CannotWrite, Desk, NoLongerConfirmed, Parcel
+from .parcels import CannotWrite, Desk, NoLongerConfirmed, NoLongerWanted, Parcel
 
 log = structlog.get_logger()
 
@@ -181,8 +181,11 @@ def _write(parcels: Sequence[Parcel], now: datetime) -> tuple[dict[int, Message]
 
 
 def _set_aside(books: Books, held: Claim, parcel: Parcel, error: CannotWrite) -> None:
-    """Hold what its signer has to confirm anew; bury what cannot be written at all."""
+    """Hold what its signer has to confirm anew; call off what nobody wants; bury what cannot be written at all."""
     if isinstance(error, NoLongerConfirmed):
         books.move([parcel.delivery_id], State.CLAIMED, State.HELD, token=held.token, reason=str(error))
+    elif isinstance(error, NoLongerWanted):
+        end = called_off(State.CANCELLED, maybe_sent=parcel.maybe_sent)
+        books.move([parcel.delivery_id], State.CLAIMED, end, token=held.token, reason=str(error))
     else:
         bury(books, held, parcel.delivery_id, str(error), maybe_sent=parcel.maybe_sent)
