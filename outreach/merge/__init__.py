@@ -6,7 +6,6 @@ thousands a second. `compose_letter`, `compose_notice` and `compose_mailing` put
 
 from .checking import check_letter, check_mailing
 from .envelopes import Envelope, compose_letter
-from .grammar import literal
 from .letters import Letter, LetterForm
 from .mailings import MailingForm, Stop, compose_mailing
 from .notices import NoticeFields, compose_notice
@@ -23,5 +22,4 @@ __all__ = [
     "compose_letter",
     "compose_mailing",
     "compose_notice",
-    "literal",
 ]

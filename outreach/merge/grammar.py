@@ -82,11 +82,6 @@ def _environment() -> ImmutableSandboxedEnvironment:
 ENVIRONMENT = _environment()
 
 
-def literal(text: str) -> str:
-    """A template that prints exactly `text`, for words that come from a page and not from a letter's author."""
-    return re.sub(r"\{[{%#]", lambda sign: '{{ "' + sign[0] + '" }}', text)
-
-
 def parse(part: str, source: str) -> nodes.Template:
     """One part of a letter ("subject", "letter body", …), read and found allowed; fields are plain names.
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from html import escape
 
 from jinja2 import Template, nodes
-from jinja2.exceptions import SecurityError, TemplateError
+from jinja2.exceptions import TemplateError
 
 from outreach.domain.letters import CampaignFields, SignerFields, TargetFields
 from outreach.domain.words import short_line, wrapped_lines
@@ -69,7 +69,7 @@ class LetterForm:
         try:
             subject = short_line(self._subject.render(values))
             text = tidy(self._letter.render(values))
-        except (TemplateError, SecurityError, TypeError, ValueError) as error:
+        except (TemplateError, TypeError, ValueError) as error:
             raise BadTemplate(f"This letter cannot be written: {error}", where="letter") from error
         if not subject:
             raise BadTemplate("The subject comes out empty.", where=PARTS[0])

@@ -16,7 +16,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, nodes, select_autoescape
-from jinja2.exceptions import SecurityError, TemplateError
+from jinja2.exceptions import TemplateError
 from markupsafe import Markup
 
 from outreach.domain.deliveries import MailClass, Stream
@@ -101,7 +101,7 @@ class MailingForm:
         try:
             subject = short_line(self._subject.render(values))
             text = tidy(self._body.render(values))
-        except (TemplateError, SecurityError, TypeError, ValueError) as error:
+        except (TemplateError, TypeError, ValueError) as error:
             raise BadTemplate(f"This mailing cannot be written: {error}", where="mailing") from error
         if not subject:
             raise BadTemplate("The subject comes out empty.", where=PARTS[0])

@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from outreach.domain.letters import FIELD_NAMES, CampaignFields, SignerFields, TargetFields
+from outreach.domain.pages.embedded import literal
 from outreach.errors import BadTemplate
-from outreach.merge import LetterForm, literal
+from outreach.merge import LetterForm
 from outreach.merge.grammar import FILTERS, SOURCE_LIMIT
 
 SIGNER = SignerFields("Jane Doe", "Jane", "Springfield", "62701", "I wait each day.")
