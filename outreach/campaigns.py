@@ -61,13 +61,10 @@ def take_page(
         raise NotNow(
             "The campaign is closed.", where=campaign.slug, advice="Give the page another title to begin a new one."
         )
-    is_new = campaign is None
+    before = {"source_hash": campaign.source_hash} if campaign else None
     if campaign is None:
-        campaign = Campaign(
-            slug=_free_slug(session, page.title), created_at=now, kind=CampaignKind(page.kind), title=""
-        )
+        campaign = Campaign(slug=_free_slug(session, page.title), created_at=now)
         session.add(campaign)
-    before = None if is_new else {"source_hash": campaign.source_hash}
     _fill(session, campaign, page, source_hash)
     letter = pages.draft(page)
     version = new_version(

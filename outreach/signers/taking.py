@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from itertools import islice
 from typing import TypeVar
@@ -171,11 +171,7 @@ def _signature(campaign: Campaign, supporter: Supporter, one: _Ready, now: datet
         campaign_id=campaign.id,
         supporter_id=supporter.id,
         state=SignatureState.CONFIRMED if confirmed_at else SignatureState.PENDING,
-        name=signer.name,
-        city=signer.city,
-        postal_code=signer.postal_code,
-        own_words=signer.own_words,
-        language=signer.language,
+        **signer.columns,
         text_hash=one.text_hash,
         source=signer.source,
         evidence=f"imported {now:%Y-%m-%d} as confirmed by {signer.source}" if confirmed_at else "",
@@ -227,16 +223,7 @@ def _ask_to_confirm(
 
 def _note(session: Session, slug: str, report: Report, *, now: datetime, actor: str) -> None:
     campaign_id = session.scalar(select(Campaign.id).where(Campaign.slug == slug))
-    counts = {
-        "rows": report.rows,
-        "new": report.new,
-        "already": report.already,
-        "suppressed": report.suppressed,
-        "invalid": report.invalid,
-        "queued_letters": report.queued_letters,
-        "held_letters": report.held_letters,
-        "confirmations": report.confirmations,
-    }
+    counts = {name: value for name, value in asdict(report).items() if name not in ("applied", "problems", "notes")}
     audit_log.note(session, actor, "signers.import", f"campaign:{campaign_id}", None, counts, now=now)
     log.info("signers_imported", campaign=campaign_id, **counts)
 

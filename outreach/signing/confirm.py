@@ -119,9 +119,10 @@ def _again(
 ) -> Confirmed:
     if _is_spent(link, now):  # an old mail must not open the signature's own page for ever
         raise NotNow("This link has expired; the signature itself is confirmed.", where=campaign.slug)
-    counts = letter_counts(session, signature.id)
+    states = letter_states(session, signature)
+    held = states.count(State.HELD)
     secret = links.receipt_secret(keys, signature)
-    return Confirmed(campaign.slug, campaign.title, counts.queued, counts.held, again=True, receipt_token=secret)
+    return Confirmed(campaign.slug, campaign.title, len(states) - held, held, again=True, receipt_token=secret)
 
 
 def make_count(
@@ -153,13 +154,10 @@ def lock_signature(session: Session, link: Token) -> Signature:
     return signature
 
 
-def letter_counts(session: Session, signature_id: int) -> outbox.Queued:
-    """How many of the signature's letters are held, and how many are on their way or further."""
-    states = session.scalars(
-        select(Delivery.state).where(Delivery.signature_id == signature_id, Delivery.mail_class == MailClass.LETTER)
-    ).all()
-    held = sum(state is State.HELD for state in states)
-    return outbox.Queued(queued=len(states) - held, held=held)
+def letter_states(session: Session, signature: Signature) -> list[State]:
+    """The state of each of the signature's letters."""
+    mine = (Delivery.signature_id == signature.id) & (Delivery.mail_class == MailClass.LETTER)
+    return list(session.scalars(select(Delivery.state).where(mine)))
 
 
 def _letters_now(session: Session, campaign: Campaign, signature: Signature) -> list[Shown] | None:

@@ -59,6 +59,17 @@ class Signer:
         """The signer's part of their letters."""
         return SignerFields(self.name, first_name(self.name), self.city, self.postal_code, self.own_words)
 
+    @property
+    def columns(self) -> dict[str, str]:
+        """What the form gives to its signature, by the signature's columns."""
+        return {
+            "name": self.name,
+            "city": self.city,
+            "postal_code": self.postal_code,
+            "own_words": self.own_words,
+            "language": self.language,
+        }
+
 
 def check(form: SignForm) -> Signer:
     """The form's values, cleaned; BadSignature with a sentence for each field that cannot be taken."""

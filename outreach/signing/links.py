@@ -56,14 +56,7 @@ def issue_confirm(session: Session, signature: Signature, *, keys: Keys, now: da
 
 def confirm_link(signature: Signature, *, keys: Keys, now: datetime) -> Token:
     """A new row for the link to the signature's text."""
-    return Token(
-        hash=hash_of(_confirm_secret(keys, signature)),
-        purpose=CONFIRM,
-        signature_id=signature.id,
-        text_hash=signature.text_hash,
-        created_at=now,
-        expires_at=now + CONFIRM_WITHIN,
-    )
+    return _link(signature, CONFIRM, _confirm_secret(keys, signature), now=now, opens_for=CONFIRM_WITHIN)
 
 
 def void_confirms(session: Session, signature: Signature, *, now: datetime, but: str = "") -> None:
@@ -91,13 +84,17 @@ def issue_receipt(session: Session, signature: Signature, *, keys: Keys, now: da
 
 def receipt_link(signature: Signature, *, keys: Keys, now: datetime) -> Token:
     """A new row for the signature's receipt link."""
+    return _link(signature, RECEIPT, receipt_secret(keys, signature), now=now, opens_for=None)
+
+
+def _link(signature: Signature, purpose: str, secret: str, *, now: datetime, opens_for: timedelta | None) -> Token:
     return Token(
-        hash=hash_of(receipt_secret(keys, signature)),
-        purpose=RECEIPT,
+        hash=hash_of(secret),
+        purpose=purpose,
         signature_id=signature.id,
         text_hash=signature.text_hash,
         created_at=now,
-        expires_at=None,
+        expires_at=now + opens_for if opens_for else None,
     )
 
 

@@ -16,7 +16,7 @@ from outreach.keys import Keys
 from outreach.models import Addressing, Campaign, Delivery, LetterVersion, Signature, SignatureState, Target
 
 from . import agreements, links
-from .confirm import lock_signature
+from .confirm import letter_states, lock_signature
 from .letters import campaign_fields, signer_fields, target_label, write_version
 
 log = structlog.get_logger()
@@ -98,12 +98,8 @@ def withdraw(session: Session, token: str, *, keys: Keys, now: datetime) -> With
 
 
 def _outcome(session: Session, signature: Signature) -> Withdrawn:
-    states = session.scalars(
-        select(Delivery.state).where(Delivery.signature_id == signature.id, Delivery.mail_class == MailClass.LETTER)
-    ).all()
-    return Withdrawn(
-        cancelled=sum(state is State.CANCELLED for state in states), too_late=sum(state in _GONE for state in states)
-    )
+    states = letter_states(session, signature)
+    return Withdrawn(cancelled=states.count(State.CANCELLED), too_late=sum(state in _GONE for state in states))
 
 
 def _letters(session: Session, campaign: Campaign, signature: Signature) -> tuple[ReceiptLetter, ...]:

@@ -7,7 +7,7 @@ to: whoever fills in the form with somebody else's address learns nothing.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -40,7 +40,7 @@ from .supporters import find_or_make
 log = structlog.get_logger()
 
 _DAY = timedelta(hours=24)
-STANDING = (SignatureState.PENDING, SignatureState.CONFIRMED)
+_STANDING = (SignatureState.PENDING, SignatureState.CONFIRMED)
 #: Whoever presses the button twice wants one mail.
 _BETWEEN_MAILS = timedelta(minutes=1)
 
@@ -75,9 +75,10 @@ def sign(session: Session, slug: str, form: SignForm, *, keys: Keys, settings: S
         return answer
     sentences = agreements.asked(letters, organisation=settings.organisation, language=signer.language)
     has_room = confirmations_today(session, [supporter.id], now)[supporter.id] < settings.confirmations_per_day
+    given = {**signer.columns, "text_hash": hash_}
     if signature is None:
-        signature = _new(session, campaign, supporter, signer, hash_, now)
-    elif not _changed(signature, signer, hash_) and _just_written_to(session, signature, now):
+        signature = _new(session, campaign, supporter, signer, now)
+    elif _has_all(signature, given) and _just_written_to(session, signature, now):
         agreements.keep(session, signature, signer, sentences, now=now)  # a box needs no new mail
         return answer
     elif not has_room:
@@ -86,7 +87,8 @@ def sign(session: Session, slug: str, form: SignForm, *, keys: Keys, settings: S
         return answer
     if has_room and not _ask(session, signature, now=now):
         return answer
-    _take(signature, signer, hash_)
+    for column, value in given.items():
+        setattr(signature, column, value)
     seal_words(session, campaign, now=now)
     agreements.keep(session, signature, signer, sentences, now=now)
     links.issue_confirm(session, signature, keys=keys, now=now)
@@ -112,7 +114,7 @@ def standing_signature(session: Session, campaign_id: int, supporter_id: int) ->
         .where(
             Signature.campaign_id == campaign_id,
             Signature.supporter_id == supporter_id,
-            Signature.state.in_(STANDING),
+            Signature.state.in_(_STANDING),
         )
         .with_for_update(key_share=True)
         .execution_options(populate_existing=True)
@@ -146,9 +148,7 @@ def _hash_of_letters(letters: CampaignLetters, signer: Signer) -> str:
         ) from None
 
 
-def _new(
-    session: Session, campaign: Campaign, supporter: Supporter, signer: Signer, hash_: str, now: datetime
-) -> Signature:
+def _new(session: Session, campaign: Campaign, supporter: Supporter, signer: Signer, now: datetime) -> Signature:
     signature = Signature(
         ref=new_ref(),
         campaign_id=campaign.id,
@@ -156,7 +156,6 @@ def _new(
         state=SignatureState.PENDING,
         name=signer.name,
         source=signer.source,
-        text_hash=hash_,
         created_at=now,
     )
     session.add(signature)
@@ -164,21 +163,8 @@ def _new(
     return signature
 
 
-def _take(signature: Signature, signer: Signer, hash_: str) -> None:
-    signature.name, signature.city, signature.postal_code = signer.name, signer.city, signer.postal_code
-    signature.own_words, signature.language = signer.own_words, signer.language
-    signature.text_hash = hash_
-
-
-def _changed(signature: Signature, signer: Signer, hash_: str) -> bool:
-    return (
-        signature.text_hash,
-        signature.name,
-        signature.city,
-        signature.postal_code,
-        signature.own_words,
-        signature.language,
-    ) != (hash_, signer.name, signer.city, signer.postal_code, signer.own_words, signer.language)
+def _has_all(signature: Signature, given: Mapping[str, str]) -> bool:
+    return all(getattr(signature, column) == value for column, value in given.items())
 
 
 def _ask(session: Session, signature: Signature, *, now: datetime) -> bool:
