@@ -6,6 +6,7 @@ This is the only module of the engine that knows Celery. It sends task *names*: 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -21,6 +22,8 @@ log = structlog.get_logger()
 QUEUE_OF = {
     "outreach.send": {stream: str(stream) for stream in Stream},
 }
+#: Tasks that are rung without a word, and their queues.
+PLAIN = {"outreach.events": "chores"}
 
 #: The same in every process that speaks to the broker; a difference in prefix or acknowledgement loses messages.
 TRANSPORT_OPTIONS: dict[str, Any] = {
@@ -59,15 +62,23 @@ def _producer(broker_url: str) -> Celery:
 
 def wake(broker_url: str, *streams: Stream) -> bool:
     """Ring for each stream. False when Redis did not take it; nothing is lost by that."""
+    queues = QUEUE_OF["outreach.send"]
+    return _ring(broker_url, [("outreach.send", (str(stream),), queues[stream]) for stream in streams])
+
+
+def ring(broker_url: str, task: str) -> bool:
+    """Ring for one of `PLAIN`. False as above."""
+    return _ring(broker_url, [(task, (), PLAIN[task])])
+
+
+def _ring(broker_url: str, rings: Sequence[tuple[str, tuple[str, ...], str]]) -> bool:
     if time.monotonic() < _away_until.get(broker_url, 0.0):
         return False
     try:
-        for stream in streams:
-            _producer(broker_url).send_task(
-                "outreach.send", args=(str(stream),), queue=QUEUE_OF["outreach.send"][stream], retry=False, expires=60
-            )
+        for task, args, queue in rings:
+            _producer(broker_url).send_task(task, args=args, queue=queue, retry=False, expires=60)
     except (OperationalError, OSError) as error:
         _away_until[broker_url] = time.monotonic() + _PAUSE
-        log.warning("doorbell_unheard", streams=[str(s) for s in streams], error=type(error).__name__)
+        log.warning("doorbell_unheard", queues=[queue for _, _, queue in rings], error=type(error).__name__)
         return False
     return True

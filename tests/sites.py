@@ -68,6 +68,7 @@ def rung(monkeypatch: pytest.MonkeyPatch) -> list[Stream]:
         return True
 
     monkeypatch.setattr(wake, "wake", hear)
+    monkeypatch.setattr(wake, "ring", lambda _url, _task: True)
     return heard
 
 

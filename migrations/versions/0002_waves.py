@@ -25,6 +25,7 @@ COLUMNS = {
         ("ref", "VARCHAR", "''"),
         ("address_hash", "VARCHAR", ""),
         ("hard", "BOOLEAN", "true"),
+        ("cause", "VARCHAR(24)", ""),
         ("raw", "JSON", ""),
         ("applied_at", "TIME", ""),
     ],
@@ -213,6 +214,7 @@ def upgrade() -> None:
         postgresql_where=WAITING,
         sqlite_where=WAITING,
     )
+    op.create_index("ix_provider_events_received_at", "provider_events", ["received_at"])
     # What was reported before was applied as it came.
     op.execute("UPDATE provider_events SET applied_at = received_at")
     op.execute("UPDATE waves SET state = 'cancelled' WHERE state = 'stopped'")
@@ -238,6 +240,7 @@ def downgrade() -> None:
         ("ix_deliveries_wave_state", "deliveries"),
         ("ix_deliveries_wave_event", "deliveries"),
         ("ix_provider_events_waiting", "provider_events"),
+        ("ix_provider_events_received_at", "provider_events"),
     ):
         op.drop_index(index, table)
     for table, columns in COLUMNS.items():

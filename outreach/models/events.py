@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import JSON, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from outreach.domain.events import EventKind
+from outreach.domain.events import Cause, EventKind
 
 from .base import Base, Id, by_value
 
@@ -16,11 +16,12 @@ from .base import Base, Id, by_value
 class ProviderEvent(Base):
     """One report. Its id is the provider's, so the same report sent again is the same row.
 
-    Stored as it comes and applied by a task; only `applied_at` is ever written later.
+    Stored as it comes and applied by a task; only `delivery_id` and `applied_at` are ever written later.
     """
 
     __tablename__ = "provider_events"
     __table_args__ = (
+        Index("ix_provider_events_received_at", "received_at"),
         Index(
             "ix_provider_events_waiting",
             "received_at",
@@ -40,6 +41,7 @@ class ProviderEvent(Base):
     ref: Mapped[str] = mapped_column(default="")  #: the delivery it names, whether we know it or not
     address_hash: Mapped[str | None]  #: whom it is about, for reports that name no delivery
     hard: Mapped[bool] = mapped_column(default=True)  #: of a bounce: the address is bad, not just this mail
+    cause: Mapped[Cause | None] = mapped_column(by_value(Cause))  #: why it did not arrive
     raw: Mapped[dict[str, Any] | None] = mapped_column(JSON)  #: as it came, without address, IP and browser
     applied_at: Mapped[datetime | None]
 

@@ -7,8 +7,9 @@ malformed input, and never looks at the timestamp's age.
 from __future__ import annotations
 
 import json
+import re
 from base64 import b64decode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from hashlib import sha256
@@ -19,7 +20,9 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-from outreach.domain.events import Event, EventKind
+from outreach.domain.addresses import address_key
+from outreach.domain.events import Cause, Event, EventKind, cause_of_status
+from outreach.keys import Keys
 
 SIGNATURE_HEADER = "X-Twilio-Email-Event-Webhook-Signature"
 TIMESTAMP_HEADER = "X-Twilio-Email-Event-Webhook-Timestamp"
@@ -41,9 +44,33 @@ _KINDS = {
     "spamreport": EventKind.COMPLAINED,
     "unsubscribe": EventKind.UNSUBSCRIBED,
     "group_unsubscribe": EventKind.UNSUBSCRIBED,
+    "group_resubscribe": EventKind.RESUBSCRIBED,
+    "account_status_change": EventKind.ACCOUNT,
     "open": EventKind.OPENED,
     "click": EventKind.CLICKED,
 }
+#: `bounce_classification`, in lower case. Its other values say nothing.
+_CLASSES = {
+    "invalid address": Cause.BAD_ADDRESS,
+    "mailbox unavailable": Cause.UNAVAILABLE,
+    "technical": Cause.UNAVAILABLE,
+    "technical failure": Cause.UNAVAILABLE,
+    "content": Cause.REFUSED,
+    "frequency or volume too high": Cause.REFUSED,
+    "reputation": Cause.REFUSED,
+}
+#: Why a mail was dropped, in lower case; every other reason is a fault of ours.
+_DROPS = {
+    "bounced address": Cause.BOUNCED_BEFORE,
+    "invalid": Cause.BAD_ADDRESS,
+    "spam reporting address": Cause.COMPLAINED_BEFORE,
+    "unsubscribed address": Cause.UNSUBSCRIBED_BEFORE,
+}
+
+#: Not kept of a row: who it is about, where they were, what they read with, and links, which open doors of ours.
+_PERSONAL = frozenset({"email", "ip", "url", "useragent"})
+_ADDRESS = re.compile(r"[^\s<>()\[\],;:\"']+@[^\s<>()\[\],;:\"']+")
+_MOST_FIELDS, _DEEPEST = 50, 2
 
 
 def verify(body: bytes, signature: str | None, timestamp: str | None, keys: Sequence[str], *, now: datetime) -> bool:
@@ -83,29 +110,30 @@ def _public_key(key: str) -> ec.EllipticCurvePublicKey | None:
     return public if isinstance(public, ec.EllipticCurvePublicKey) else None
 
 
-def parse(body: bytes) -> list[Event]:
+def parse(body: bytes, keys: Keys) -> list[Event]:
     """Every event that can be read; a row that cannot is left out and harms no other.
 
-    Raises ValueError when the body is not a JSON array.
+    Addresses come out as their keyed hash. Raises ValueError when the body is not a JSON array.
     """
     try:
-        rows = json.loads(body)
+        rows = json.loads(body.decode("utf-8", "replace"))
     except RecursionError:
         raise ValueError("the body is nested too deeply") from None
     if not isinstance(rows, list):
         raise ValueError("the body is not a JSON array")
-    return [event for row in rows if (event := _event(row)) is not None]
+    return [event for row in rows if (event := _event(row, keys)) is not None]
 
 
-def _event(row: Any) -> Event | None:
+def _event(row: Any, keys: Keys) -> Event | None:
     """A row in our words, or None for one without a kind or a moment."""
     if not isinstance(row, dict) or not isinstance(row.get("event"), str):
         return None
     at, id_ = _moment(row.get("timestamp")), _id(row)
     if at is None or not id_:
         return None
-    kind = _KINDS.get(row["event"], EventKind.UNKNOWN)
-    if kind is EventKind.BOUNCED and row.get("type") == "blocked":
+    kind, reason = _KINDS.get(row["event"], EventKind.UNKNOWN), _reason(row)
+    cause = _cause(kind, row, reason)
+    if kind is EventKind.BOUNCED and cause is Cause.REFUSED:
         kind = EventKind.BLOCKED
     return Event(
         id=id_,
@@ -114,8 +142,57 @@ def _event(row: Any) -> Event | None:
         delivery=_text(row.get("oe_delivery"), _LONGEST_ID) or None,
         attempt=_number(row.get("oe_attempt")),
         env=_text(row.get("oe_env"), _LONGEST_ID) or None,
-        reason=_reason(row),
+        reason=_text(row.get("type"), _LONGEST_REASON) if kind is EventKind.ACCOUNT else reason,
+        cause=cause,
+        address_hash=_address_hash(row.get("email"), keys),
+        raw=_kept(row),
     )
+
+
+def _cause(kind: EventKind, row: dict[str, Any], reason: str) -> Cause | None:
+    """Whose trouble it is. When in doubt it is ours: an address is closed only for its own faults."""
+    if kind is EventKind.DROPPED:
+        return _DROPS.get(reason.casefold(), Cause.NOT_SENDABLE)
+    if kind is not EventKind.BOUNCED:
+        return None
+    by_status = cause_of_status(_text(row.get("status"), 20)) or cause_of_status(reason)
+    by_class = _CLASSES.get(_text(row.get("bounce_classification"), 100).casefold())
+    if row.get("type") == "blocked" or Cause.REFUSED in (by_status, by_class):
+        return Cause.REFUSED
+    return by_status or by_class or Cause.BAD_ADDRESS
+
+
+def _address_hash(address: Any, keys: Keys) -> str | None:
+    address = _text(address, 320)
+    return keys.address_hash(address_key(address)) if "@" in address else None
+
+
+def _kept(row: dict[str, Any]) -> dict[str, Any]:
+    """The row as it came, small and flat, without anything personal."""
+    fields = [(name, value) for name, value in row.items() if name.casefold() not in _PERSONAL]
+    return {_text(name, _LONGEST_ID): _plain(value, name) for name, value in fields[:_MOST_FIELDS]}
+
+
+def _plain(value: Any, name: str, depth: int = 0) -> Any:
+    if isinstance(value, str):
+        return _text(value, _LONGEST_REASON) if name == "smtp-id" else _words(value)
+    if value is None or isinstance(value, bool) or (isinstance(value, int | float) and abs(value) < 1 << 53):
+        return value
+    if isinstance(value, list) and depth < _DEEPEST:
+        return [_plain(part, name, depth + 1) for part in value[:_MOST_FIELDS]]
+    if isinstance(value, dict) and depth < _DEEPEST:
+        return {
+            _text(key, _LONGEST_ID): _plain(part, key, depth + 1)
+            for key, part in list(value.items())[:_MOST_FIELDS]
+            if key.casefold() not in _PERSONAL
+        }
+    return "…"
+
+
+def message_id(raw: Mapping[str, Any] | None) -> str:
+    """The id that SendGrid answered with when it took the mail: what stands before the first dot."""
+    given = (raw or {}).get("sg_message_id")
+    return given.partition(".")[0][:200] if isinstance(given, str) else ""
 
 
 def _moment(value: Any) -> datetime | None:
@@ -140,9 +217,14 @@ def _id(row: dict[str, Any]) -> str:
 
 def _reason(row: dict[str, Any]) -> str:
     """Why, in the far server's words: its code first, then what it said."""
-    said = _text(row.get("reason") or row.get("response"), _LONGEST_REASON)
+    said = _words(row.get("reason") or row.get("response"))
     status = _text(row.get("status"), 20)
     return f"{status} {said}".strip()[:_LONGEST_REASON] if status and status not in said else said
+
+
+def _words(value: Any) -> str:
+    """A far server's words: they often repeat the address, which is not ours to keep in two places."""
+    return _ADDRESS.sub("…", _text(value, _LONGEST_REASON))
 
 
 def _number(value: Any) -> int | None:

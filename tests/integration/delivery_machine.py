@@ -12,7 +12,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections import Counter as Tally
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -24,6 +24,7 @@ from unittest import mock
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from sqlalchemy import func, select, text
+from sqlalchemy.orm import Session
 
 from outreach import feedback, outbox
 from outreach.domain import deliveries as states
@@ -503,13 +504,17 @@ def _no_unique_key(machine: Machine) -> Iterator[None]:
 
 @contextmanager
 def _no_event_dedupe(machine: Machine) -> Iterator[None]:
-    with mock.patch("outreach.feedback._store", lambda session, events, known, now: list(events)):
+    def keep(session: Session, events: Sequence[Event], **more: Any) -> list[str]:
+        feedback.keep(session, events, **more)
+        return [event.id for event in events]
+
+    with mock.patch("outreach.feedback.applying.keep", keep):
         yield
 
 
 @contextmanager
 def _no_event_ranking(machine: Machine) -> Iterator[None]:
-    with mock.patch("outreach.feedback.climbs", return_value=True):
+    with mock.patch("outreach.feedback.applying.climbs", return_value=True):
         yield
 
 

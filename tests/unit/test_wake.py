@@ -22,13 +22,15 @@ def _a_bell_nobody_touched(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_task_that_is_rung_for_exists() -> None:
+    app.loader.import_default_modules()  # as a worker does
+
     assert tasks.send.name in wake.QUEUE_OF
-    assert set(wake.QUEUE_OF) <= set(app.tasks)
+    assert set(wake.QUEUE_OF) | set(wake.PLAIN) <= set(app.tasks)
     assert {entry["task"] for entry in TIMETABLE.values()} <= set(app.tasks)
 
 
 def test_every_queue_has_a_worker() -> None:
-    rung = {queue for by_stream in wake.QUEUE_OF.values() for queue in by_stream.values()}
+    rung = {queue for by_stream in wake.QUEUE_OF.values() for queue in by_stream.values()} | set(wake.PLAIN.values())
     timed = {entry["options"]["queue"] for entry in TIMETABLE.values()}
 
     assert rung | timed <= set(QUEUES)

@@ -14,8 +14,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outreach.domain.events import EventKind
-from outreach.webhooks.sendgrid import parse, verify
+from outreach.domain.events import Cause, Event, EventKind
+from outreach.keys import Keys
+from outreach.webhooks import sendgrid
+from outreach.webhooks.sendgrid import verify
 from tests.fakes.events import SIGNATURE_HEADER, TIMESTAMP_HEADER, EventKey, Signed, rows_for
 
 #: The sendgrid library's own test vector.
@@ -34,6 +36,7 @@ VECTOR_BODY = (
 VECTOR_NOW = datetime.fromtimestamp(1600112502, UTC)
 
 KEY = EventKey()
+KEYS = Keys("0123456789abcdefghijklmnopqrstuvwxyz-test")
 RECORD: dict[str, Any] = {
     "to": "secretary@example.com",
     "message_id": "abc",
@@ -42,6 +45,10 @@ RECORD: dict[str, Any] = {
     "custom_args": {"oe_delivery": "d-1", "oe_attempt": "2", "oe_env": "test"},
 }
 NOW = datetime.fromtimestamp(1_772_452_800, UTC)
+
+
+def parse(body: bytes) -> list[Event]:
+    return sendgrid.parse(body, KEYS)
 
 
 def signed(rows: list[dict[str, Any]], at: datetime = NOW) -> Signed:
@@ -145,8 +152,8 @@ def test_no_input_raises(body: bytes, signature: str | None, timestamp: str | No
         ("group_unsubscribe", EventKind.UNSUBSCRIBED),
         ("open", EventKind.OPENED),
         ("click", EventKind.CLICKED),
-        ("group_resubscribe", EventKind.UNKNOWN),
-        ("account_status_change", EventKind.UNKNOWN),
+        ("group_resubscribe", EventKind.RESUBSCRIBED),
+        ("account_status_change", EventKind.ACCOUNT),
         ("something_new", EventKind.UNKNOWN),
     ],
 )
@@ -168,6 +175,100 @@ def test_the_status_is_told_when_the_reason_does_not_hold_it() -> None:
     row = {"event": "bounce", "timestamp": 1, "status": "5.2.2", "reason": "mailbox full"}
 
     assert parse(json.dumps([row]).encode())[0].reason == "5.2.2 mailbox full"
+
+
+@pytest.mark.parametrize(
+    ("row", "kind", "cause"),
+    [
+        ({"type": "bounce", "status": "5.1.1"}, EventKind.BOUNCED, Cause.BAD_ADDRESS),
+        ({"type": "bounce", "status": "5.1.2"}, EventKind.BOUNCED, Cause.BAD_ADDRESS),
+        ({"type": "bounce", "status": "5.2.1"}, EventKind.BOUNCED, Cause.BAD_ADDRESS),
+        ({"type": "bounce", "reason": "550 5.1.1 no such user"}, EventKind.BOUNCED, Cause.BAD_ADDRESS),
+        ({"type": "bounce", "bounce_classification": "Invalid Address"}, EventKind.BOUNCED, Cause.BAD_ADDRESS),
+        ({"type": "bounce", "status": "5.0.0"}, EventKind.BOUNCED, Cause.BAD_ADDRESS),
+        ({"type": "bounce"}, EventKind.BOUNCED, Cause.BAD_ADDRESS),
+        ({"type": "bounce", "status": "5.2.2"}, EventKind.BOUNCED, Cause.UNAVAILABLE),
+        ({"type": "bounce", "status": "4.2.2"}, EventKind.BOUNCED, Cause.UNAVAILABLE),
+        ({"type": "bounce", "status": "5.4.4"}, EventKind.BOUNCED, Cause.UNAVAILABLE),
+        ({"type": "bounce", "bounce_classification": "Mailbox Unavailable"}, EventKind.BOUNCED, Cause.UNAVAILABLE),
+        ({"type": "bounce", "status": "5.7.1"}, EventKind.BLOCKED, Cause.REFUSED),
+        ({"type": "bounce", "status": "5.7.26"}, EventKind.BLOCKED, Cause.REFUSED),
+        ({"type": "bounce", "status": "5.1.8"}, EventKind.BLOCKED, Cause.REFUSED),
+        (
+            {"type": "bounce", "status": "5.1.1", "bounce_classification": "Reputation"},
+            EventKind.BLOCKED,
+            Cause.REFUSED,
+        ),
+        ({"type": "blocked", "status": "5.1.1"}, EventKind.BLOCKED, Cause.REFUSED),
+        ({"type": "blocked"}, EventKind.BLOCKED, Cause.REFUSED),
+    ],
+)
+def test_d8_whose_trouble_a_bounce_is(row: dict[str, str], kind: EventKind, cause: Cause) -> None:
+    (event,) = parse(json.dumps([{"event": "bounce", "timestamp": 1, **row}]).encode())
+
+    assert (event.kind, event.cause) == (kind, cause)
+    assert event.is_hard is (cause is Cause.BAD_ADDRESS)
+
+
+@pytest.mark.parametrize(
+    ("reason", "cause"),
+    [
+        ("Bounced Address", Cause.BOUNCED_BEFORE),
+        ("Unsubscribed Address", Cause.UNSUBSCRIBED_BEFORE),
+        ("Spam Reporting Address", Cause.COMPLAINED_BEFORE),
+        ("Invalid", Cause.BAD_ADDRESS),
+        ("Invalid SMTPAPI header", Cause.NOT_SENDABLE),
+        ("Spam Content", Cause.NOT_SENDABLE),
+        ("Recipient List over Package Quota", Cause.NOT_SENDABLE),
+        ("Expired", Cause.NOT_SENDABLE),
+        ("something new", Cause.NOT_SENDABLE),
+    ],
+)
+def test_why_a_mail_was_dropped(reason: str, cause: Cause) -> None:
+    (event,) = parse(json.dumps([{"event": "dropped", "timestamp": 1, "reason": reason, "email": ""}]).encode())
+
+    assert (event.kind, event.cause) == (EventKind.DROPPED, cause)
+    assert event.address_hash is None
+
+
+def test_nothing_personal_is_kept_of_a_row() -> None:
+    row = {
+        "email": "Jane.Doe@Example.org",
+        "event": "click",
+        "timestamp": 1,
+        "ip": "192.0.2.7",
+        "useragent": "reader",
+        "url": "https://act.example.org/letter/secret",
+        "smtp-id": "<abc@geopod-ismtpd-1>",
+        "sg_message_id": "abc.recvd-1-2.0",
+        "reason": "550 <jane.doe@example.org>: gone, says postmaster@example.net",
+        "url_offset": {"index": 0, "type": "html", "email": "jane.doe@example.org"},
+        "new_field": ["x", {"y": {"z": {}}}],
+        "odd": float("nan"),
+    }
+
+    (event,) = parse(json.dumps([row]).encode())
+
+    assert event.address_hash == KEYS.address_hash("jane.doe@example.org")
+    assert event.reason == "550 <…>: gone, says …"
+    assert event.raw == {
+        "event": "click",
+        "timestamp": 1,
+        "smtp-id": "<abc@geopod-ismtpd-1>",
+        "sg_message_id": "abc.recvd-1-2.0",
+        "reason": "550 <…>: gone, says …",
+        "url_offset": {"index": 0, "type": "html"},
+        "new_field": ["x", {"y": "…"}],
+        "odd": "…",
+    }
+    assert sendgrid.message_id(event.raw) == "abc"
+    assert "jane" not in str(event).lower()
+
+
+def test_bytes_that_are_no_utf8_spoil_one_word_and_no_event() -> None:
+    body = b'[{"event":"bounce","timestamp":1,"reason":"bo\xeete pleine"},{"event":"open","timestamp":1}]'
+
+    assert [event.kind for event in parse(body)] == [EventKind.BOUNCED, EventKind.OPENED]
 
 
 def test_hostile_words_are_capped_and_hold_no_controls() -> None:
@@ -273,3 +374,4 @@ def test_no_array_raises_and_every_event_can_be_stored(rows: list[Any]) -> None:
         assert event.id.isprintable()
         assert "\0" not in event.reason
         (event.id + event.reason + (event.delivery or "") + (event.env or "")).encode()
+        assert b"\\u0000" not in json.dumps(event.raw, allow_nan=False).encode()

@@ -1,0 +1,19 @@
+"""What providers report: kept as it comes, applied once, in any order, however late.
+
+A report is evidence. It settles a mail that was in doubt, raises `event_state` and never lowers it, closes addresses
+that bounced or complained, and sets aside the contact of an office that mail does not reach. A report that
+contradicts the books is kept as an anomaly for people to see.
+
+keeping.py      each report once, by the provider's id
+applying.py     what reports make of deliveries and attempts
+finding.py      which delivery a report is about
+signers.py      what a report says about a signer's address
+stopping.py     what a reader said through the provider: stop, or go on
+offices.py      what a report says about a target's mailbox
+accounts.py     what a provider says about our account
+"""
+
+from .applying import Applied, apply, apply_waiting
+from .keeping import keep
+
+__all__ = ["Applied", "apply", "apply_waiting", "keep"]

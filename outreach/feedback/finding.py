@@ -1,0 +1,67 @@
+"""Which delivery a report is about: the one it names, or the only one it can be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from outreach.domain.deliveries import MailClass, State
+from outreach.models import Attempt, Contact, Delivery, ProviderEvent, Supporter
+
+#: A bounce that comes by mail names nothing of ours. It is about a mail of the days before it, and of no other.
+_ABOUT = timedelta(days=5)
+#: The provider's clock and ours.
+_SKEW = timedelta(minutes=5)
+
+
+def deliveries_of(session: Session, rows: Sequence[ProviderEvent]) -> dict[str, Delivery]:
+    """The delivery of each report that has one, by the report's id.
+
+    Locked in one order, so that two batches about the same mails wait for each other instead of for ever.
+    """
+    guessed = {row.id: id_ for row in rows if not row.ref and (id_ := _only_one(session, row)) is not None}
+    refs = {row.ref for row in rows if row.ref}
+    found = session.scalars(
+        select(Delivery)
+        .where(Delivery.ref.in_(refs) | Delivery.id.in_(set(guessed.values())))
+        .order_by(Delivery.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).all()
+    by_ref, by_id = {d.ref: d for d in found}, {d.id: d for d in found}
+    pairs = ((row.id, by_ref.get(row.ref) or by_id.get(guessed.get(row.id, 0))) for row in rows)
+    return {id_: delivery for id_, delivery in pairs if delivery is not None}
+
+
+def _only_one(session: Session, row: ProviderEvent) -> int | None:
+    """The one mail that left for the report's address in the days before it; None when there were more, or none."""
+    if row.address_hash is None:
+        return None
+    after, before = row.at - _ABOUT, row.at + _SKEW
+    to_signers = (
+        select(Delivery.id)
+        .join(Supporter, Supporter.id == Delivery.supporter_id)
+        .where(
+            Supporter.address_hash == row.address_hash,
+            Delivery.mail_class != MailClass.LETTER,
+            Delivery.state == State.ACCEPTED,
+            Delivery.accepted_at.between(after, before),
+        )
+    )
+    lanes = select(Contact.lane_id).where(Contact.address_hash == row.address_hash)
+    to_offices = (
+        select(Delivery.id)
+        .join(Attempt, Attempt.delivery_id == Delivery.id)
+        .where(
+            Attempt.lane_id.in_(lanes),
+            Attempt.ended_at.between(after, before),
+            Delivery.state == State.ACCEPTED,
+            Delivery.mail_class == MailClass.LETTER,
+        )
+        .distinct()
+    )
+    found = [*session.scalars(to_signers.limit(2)), *session.scalars(to_offices.limit(2))]
+    return found[0] if len(found) == 1 else None

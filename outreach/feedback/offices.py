@@ -1,0 +1,71 @@
+"""What reports say about the mailbox of an office.
+
+A mailbox that takes no more mail is set aside and people are told; its letters wait for another one. No signer is
+suppressed for it, and a full mailbox is no reason: the provider tries again by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from outreach import alerts
+from outreach.domain.deliveries import MailClass
+from outreach.domain.events import HARD, Cause, EventKind
+from outreach.models import Contact, ContactState, Delivery, ProviderEvent
+from outreach.outbox import contact_changed
+
+_CLOSING = HARD | {Cause.COMPLAINED_BEFORE, Cause.UNSUBSCRIBED_BEFORE}
+_SAYS_STOP = (EventKind.COMPLAINED, EventKind.UNSUBSCRIBED)
+
+
+def mind_offices(session: Session, told: Iterable[tuple[ProviderEvent, Delivery | None]], *, now: datetime) -> None:
+    """Set aside each mailbox that these reports close, and hold its letters."""
+    closed: dict[str, datetime] = {}
+    for row, delivery in told:
+        address_hash = _whose(row, delivery)
+        if address_hash is not None and _closes(row):
+            closed[address_hash] = max(row.at, closed.get(address_hash, row.at))
+    if not closed:
+        return
+    contacts = session.scalars(
+        select(Contact)
+        .where(
+            Contact.address_hash.in_(closed),
+            Contact.ended_at.is_(None),
+            Contact.state == ContactState.OK,
+        )
+        .order_by(Contact.id)
+        .with_for_update()
+    ).all()
+    for contact in contacts:
+        # One that was given again since has been thought about: an old report does not take it back.
+        if contact.created_at.replace(microsecond=0) <= closed[contact.address_hash or ""]:
+            _set_aside(session, contact, now)
+
+
+def _whose(row: ProviderEvent, delivery: Delivery | None) -> str | None:
+    """The keyed hash of the office's mailbox the report may be about."""
+    if delivery is not None:
+        return delivery.address_hash if delivery.mail_class is MailClass.LETTER else None
+    return row.address_hash if not row.ref and row.kind is EventKind.BOUNCED else None
+
+
+def _closes(row: ProviderEvent) -> bool:
+    if row.kind is EventKind.BOUNCED:
+        return row.hard
+    return row.kind in _SAYS_STOP or (row.kind is EventKind.DROPPED and row.cause in _CLOSING)
+
+
+def _set_aside(session: Session, contact: Contact, now: datetime) -> None:
+    contact.state = ContactState.FAILING
+    session.flush()
+    contact_changed(session, contact.target_id, now=now, actor="provider")
+    words = (
+        f"Target {contact.target_id} cannot be reached: its mailbox takes no more mail. "
+        "Its letters are held until it has another address."
+    )
+    alerts.raise_alert(session, f"contact:{contact.id}", words, now=now)
