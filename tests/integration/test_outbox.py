@@ -372,7 +372,7 @@ def test_staff_hold_release_cancel_and_resend(db: Database, now: datetime) -> No
 
 
 def test_the_books_stay_balanced_through_all_of_it(db: Database, settings: Settings, now: datetime) -> None:
-    letters(db, 6, per_hour=48)  # of which five minutes bear 4
+    letters(db, 6, per_hour=61)  # of which five minutes bear 5
     held = claim(db, now)
     assert held is not None
     going = intend(db, held, now, held.ids[:2])
