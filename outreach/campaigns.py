@@ -77,6 +77,12 @@ def take_page(
     return Taken(campaign, changed=True)
 
 
+def check_page(page: pages.Page) -> None:
+    """Look hard at the page's letter, before the transaction that takes it: that then need not. BadTemplate."""
+    letter = pages.draft(page)
+    merge.check_letter(letter.subject, letter.header, letter.body, letter.footer)
+
+
 def one_import_at_a_time(session: Session) -> None:
     """Wait until every other import has ended: this one then finds the campaigns and targets that those made."""
     if session.get_bind().dialect.name == "postgresql":  # SQLite has one writer at a time as it is

@@ -63,6 +63,7 @@ def _take(engine: base.Engine, path: Path, slug: str | None, publish: bool) -> t
     text = pages.decode(files.read(path, largest=pages.MAX_BYTES, wrong=BadPage), name=name)
     page = pages.read_page(text, name=name)
     source_hash = pages.fingerprint(text, name=name)
+    campaigns.check_page(page)
     now = engine.now()
     with engine.db.begin() as session:
         taken = campaigns.take_page(session, page, source_hash=source_hash, slug=slug, now=now, actor="cli")

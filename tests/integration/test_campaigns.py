@@ -9,12 +9,12 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from outreach import campaigns
+from outreach import campaigns, merge
 from outreach.domain import pages
 from outreach.domain.letters import CampaignFields, SignerFields, TargetFields
 from outreach.domain.slugs import slug_of
 from outreach.errors import NotFound, NotNow
-from outreach.merge import LetterForm
+from outreach.merge import LetterForm, checking
 from outreach.models import (
     Addressing,
     AuditEntry,
@@ -189,6 +189,23 @@ def test_publishing_opens_the_standing_wave_once(db: Database, now: datetime) ->
         assert (wave.is_standing, wave.state) == (True, WaveState.SENDING)
         published = select(func.count()).where(AuditEntry.action == "campaign.publish")
         assert session.scalar(published) == 1
+
+
+def test_a_page_that_was_looked_at_before_is_not_tried_out_inside_the_transaction(
+    db: Database, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    merge.check_letter.cache_clear()
+    tried: list[tuple[str, ...]] = []
+    monkeypatch.setattr(checking, "_try_out", tried.append)
+    text = PETITION.replace("three summers", "four summers")
+
+    campaigns.check_page(pages.read_page(text, name="page.txt"))
+    assert len(tried) == 1
+    with db.begin() as session:
+        take(session, text, now)
+        assert len(tried) == 1
+        take(session, text.replace("four", "five"), now)
+        assert len(tried) == 2, "one that nobody looked at is tried all the same"
 
 
 def test_one_page_taken_twice_at_once_becomes_one_campaign(db: Database, now: datetime) -> None:
