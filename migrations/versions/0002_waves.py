@@ -62,6 +62,7 @@ COLUMNS = {
     ],
 }
 WAITING = sa.text("applied_at IS NULL")
+QUEUED = sa.text("state = 'queued'")
 FAILED = sa.text("event_state IN ('bounced', 'complained')")
 
 
@@ -164,6 +165,7 @@ def upgrade() -> None:
         sa.Column("body", sa.String(), nullable=False),
         sa.Column("created_at", At, nullable=False),
         sa.Column("ended_at", At, nullable=True),
+        sa.Column("climbed_at", At, nullable=True),
         sa.ForeignKeyConstraint(["ladder_id"], ["ladders.id"], name=op.f("fk_rungs_ladder_id_ladders")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_rungs")),
     )
@@ -198,6 +200,13 @@ def upgrade() -> None:
         for name, kind, default in columns:
             _add(table, name, kind, default)
     op.create_index("ix_attempts_bundle_id", "attempts", ["bundle_id"])
+    op.create_index(
+        "ix_deliveries_waiting",
+        "deliveries",
+        ["lane_id", "campaign_id", "due_at", "id"],
+        postgresql_where=QUEUED,
+        sqlite_where=QUEUED,
+    )
     op.create_index("ix_deliveries_supporter", "deliveries", ["supporter_id", "class", "accepted_at"])
     op.create_index("ix_deliveries_wave_state", "deliveries", ["wave_id", "state"])
     op.create_index(
@@ -236,6 +245,7 @@ def _add(table: str, name: str, kind: str, default: str) -> None:
 def downgrade() -> None:
     for index, table in (
         ("ix_attempts_bundle_id", "attempts"),
+        ("ix_deliveries_waiting", "deliveries"),
         ("ix_deliveries_supporter", "deliveries"),
         ("ix_deliveries_wave_state", "deliveries"),
         ("ix_deliveries_wave_event", "deliveries"),

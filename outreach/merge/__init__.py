@@ -9,6 +9,7 @@ from .envelopes import Envelope, compose_letter
 from .letters import Letter, LetterForm
 from .mailings import MailingForm, Stop, compose_mailing
 from .notices import NoticeFields, compose_notice
+from .steps import compose_step
 
 __all__ = [
     "Envelope",
@@ -22,4 +23,5 @@ __all__ = [
     "compose_letter",
     "compose_mailing",
     "compose_notice",
+    "compose_step",
 ]

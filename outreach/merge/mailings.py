@@ -177,7 +177,7 @@ def compose_mailing(
         html=html,
         message_id=f"<m.{ref}.{attempt}@{settings.news_from.rpartition('@')[2]}>",
         date=now,
-        headers=_headers(settings, label, slug, organisation, stop),
+        headers=_headers(settings, label, slug, stop),
         straight=_straight(form, signer, campaign, frame, label, stop) if form.is_straight else None,
     )
 
@@ -202,10 +202,9 @@ class _Frame:
             "language": self.language,
             "direction": direction(self.language),
         }
-        text, html = _templates()
-        closing = wrap(text.render(values).strip())
+        closing = wrap(template("closing.txt").render(values).strip())
         # The body is ours: escaped by `as_html`, with links of the organizer's only.
-        return f"{written.text}\n\n-- \n{closing}\n", html.render(values, body=Markup(written.html))  # noqa: S704
+        return f"{written.text}\n\n-- \n{closing}\n", template("mail.html").render(values, body=Markup(written.html))  # noqa: S704
 
 
 def _straight(
@@ -231,21 +230,29 @@ def _straight(
     return Straight(key, skeleton.subject, text, html, tagged)
 
 
-def _headers(settings: Settings, label: str, slug: str, organisation: str, stop: Stop) -> tuple[tuple[str, str], ...]:
+def _headers(settings: Settings, label: str, slug: str, stop: Stop) -> tuple[tuple[str, str], ...]:
+    feedback = ("Feedback-ID", f"{label}:{feedback_id(settings, slug, Stream.NEWS)}")
+    return (feedback, *stop_headers(stop), ("Precedence", "bulk"))
+
+
+def stop_headers(stop: Stop) -> list[tuple[str, str]]:
+    """What lets a mail program offer to unsubscribe (RFC 2369, 2919, 8058)."""
     ways = [f"<{stop.url}>"] + ([f"<mailto:{stop.address}?subject=unsubscribe>"] if stop.address else [])
-    headers = [
-        ("Feedback-ID", f"{label}:{feedback_id(settings, slug, Stream.NEWS)}"),
+    return [
         ("List-Unsubscribe", ", ".join(ways)),
         ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
         ("List-ID", stop.list_id),
-        ("Precedence", "bulk"),
     ]
-    return tuple(headers)
+
+
+def template(name: str) -> Template:
+    """One of the frames that stand around what organizers write."""
+    return _environment().get_template(name)
 
 
 @cache
-def _templates() -> tuple[Template, Template]:
-    environment = Environment(
+def _environment() -> Environment:
+    return Environment(
         loader=FileSystemLoader(folder("templates") / "mailings"),
         autoescape=select_autoescape(("html",)),
         undefined=StrictUndefined,
@@ -253,4 +260,3 @@ def _templates() -> tuple[Template, Template]:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    return environment.get_template("closing.txt"), environment.get_template("mail.html")

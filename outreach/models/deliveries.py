@@ -37,6 +37,7 @@ class Delivery(Base):
             **_where("class IN ('confirmation', 'notice')"),
         ),
         Index("ix_deliveries_due", "lane_id", "due_at", "id", **_where("state = 'queued'")),
+        Index("ix_deliveries_waiting", "lane_id", "campaign_id", "due_at", "id", **_where("state = 'queued'")),
         Index("ix_deliveries_stream_due", "stream", "due_at", "id", **_where("state = 'queued'")),
         Index("ix_deliveries_lease", "claimed_until", **_where("state IN ('claimed', 'sending')")),
         Index("ix_deliveries_doubt", "doubt_since", **_where("state = 'in_doubt'")),

@@ -44,6 +44,7 @@ class Rung(Base):
     body: Mapped[str]
     created_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
+    climbed_at: Mapped[datetime | None]  #: what happened well before this has been looked at
     ladder: Mapped[Ladder] = relationship(back_populates="rungs")
 
 

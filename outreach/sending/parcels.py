@@ -25,9 +25,11 @@ from outreach.merge import (
     LetterForm,
     MailingForm,
     NoticeFields,
+    Stop,
     compose_letter,
     compose_mailing,
     compose_notice,
+    compose_step,
 )
 from outreach.models import (
     Addressing,
@@ -37,6 +39,7 @@ from outreach.models import (
     LetterVersion,
     Mailing,
     Organisation,
+    Rung,
     Signature,
     SignatureState,
     Sponsorship,
@@ -91,7 +94,7 @@ class Desk:
         self._settings = settings
         self._keys = keys
         self._forms: dict[int, LetterForm | BadTemplate] = {}
-        self._mailings: dict[int, MailingForm | BadTemplate] = {}
+        self._mailings: dict[tuple[type, int], MailingForm | BadTemplate] = {}
 
     def make_up(self, session: Session, ids: Sequence[int]) -> list[Parcel]:
         """The parcels of these deliveries, in the order of `ids`."""
@@ -101,8 +104,13 @@ class Desk:
         mailings = session.execute(_MAILINGS.where(Delivery.id.in_(ids))).all()
         self._compile(session, {row.version_id for row in letters})
         targets = _target_labels(session, {row.campaign_id for row in notices})
+        rungs = _rungs(session, {row.purpose for row in notices})
         made = {row.id: self._letter(row, campaigns[row.campaign_id]) for row in letters}
-        made |= {row.id: self._notice(row, campaigns[row.campaign_id], targets[row.campaign_id]) for row in notices}
+        for row in notices:
+            campaign, rung = campaigns[row.campaign_id], rungs.get(row.purpose)
+            made[row.id] = (
+                self._step(row, campaign, rung) if rung else self._notice(row, campaign, targets[row.campaign_id])
+            )
         made |= {row.id: self._mailing(row, campaigns[row.campaign_id]) for row in mailings}
         return [made[id_] for id_ in ids if id_ in made]
 
@@ -161,6 +169,40 @@ class Desk:
 
         return Parcel(row.id, row.maybe_sent, write)
 
+    def _step(self, row: Any, campaign: _CampaignWords, rung: Rung) -> Parcel:
+        def write(now: datetime) -> Message:
+            form = self._form_of(rung)
+            if isinstance(form, BadTemplate):
+                raise CannotWrite(f"template: {form.message}")
+            try:
+                return compose_step(
+                    form,
+                    signer_fields(row.Signature),
+                    campaign.fields,
+                    settings=self._settings,
+                    ref=row.ref,
+                    attempt=row.attempts + 1,
+                    to=Mailbox(row.Signature.name, row.address),
+                    slug=campaign.slug,
+                    link=receipt_url(self._settings, self._keys, row.Signature),
+                    stop=self._stop(row, campaign) if rung.purpose else None,
+                    now=now,
+                    language=row.Signature.language,
+                )
+            except BadInput as error:
+                raise CannotWrite(f"{error.code}: {error.message}") from error
+
+        return Parcel(row.id, row.maybe_sent, write)
+
+    def _stop(self, row: Any, campaign: _CampaignWords) -> Stop:
+        return stop_of(
+            self._settings,
+            self._keys,
+            supporter_ref=row.supporter_ref,
+            campaign_id=row.campaign_id,
+            slug=campaign.slug,
+        )
+
     def _mailing(self, row: Any, campaign: _CampaignWords) -> Parcel:
         def write(now: datetime) -> Message:
             if row.Signature is None:
@@ -179,13 +221,7 @@ class Desk:
                     to=Mailbox(row.Signature.name, row.address),
                     label=f"wave{row.wave_id}",
                     slug=campaign.slug,
-                    stop=stop_of(
-                        self._settings,
-                        self._keys,
-                        supporter_ref=row.supporter_ref,
-                        campaign_id=row.campaign_id,
-                        slug=campaign.slug,
-                    ),
+                    stop=self._stop(row, campaign),
                     now=now,
                     language=row.Mailing.language,
                 )
@@ -194,15 +230,16 @@ class Desk:
 
         return Parcel(row.id, row.maybe_sent, write)
 
-    def _form_of(self, mailing: Mailing) -> MailingForm | BadTemplate:
-        if mailing.id not in self._mailings:
+    def _form_of(self, words: Mailing | Rung) -> MailingForm | BadTemplate:
+        key = (type(words), words.id)
+        if key not in self._mailings:
             if len(self._mailings) >= self._KEPT:
                 self._mailings.clear()
             try:
-                self._mailings[mailing.id] = MailingForm(mailing.subject, mailing.body)
+                self._mailings[key] = MailingForm(words.subject, words.body)
             except BadTemplate as error:
-                self._mailings[mailing.id] = error
-        return self._mailings[mailing.id]
+                self._mailings[key] = error
+        return self._mailings[key]
 
     def _compile(self, session: Session, version_ids: Iterable[int]) -> None:
         missing = [id_ for id_ in version_ids if id_ not in self._forms]
@@ -277,6 +314,7 @@ _NOTICES = (
         Delivery.mail_class,
         Signature,
         Supporter.address,
+        Supporter.ref.label("supporter_ref"),
         select(Token.expires_at)
         .where(Token.signature_id == Signature.id, Token.purpose == "confirm", Token.text_hash == Signature.text_hash)
         .order_by(Token.created_at.desc())
@@ -321,6 +359,13 @@ _MAILINGS = (
     .outerjoin(Signature, Signature.id == _NEWEST)
     .where(Delivery.mail_class == MailClass.MAILING)
 )
+
+
+def _rungs(session: Session, purposes: Iterable[str]) -> Mapping[str, Rung]:
+    """By a notice's purpose ("rung:7"), the rung whose words it says."""
+    wanted = [int(purpose.removeprefix("rung:")) for purpose in purposes if purpose.startswith("rung:")]
+    found = session.scalars(select(Rung).where(Rung.id.in_(wanted))).all() if wanted else []
+    return {f"rung:{rung.id}": rung for rung in found}
 
 
 def _addressee(office: str, name: str) -> str:

@@ -1,0 +1,255 @@
+"""The chore: put signers on rungs for what happened, and send the steps that are due.
+
+Both halves work in small transactions and may be killed, repeated or run twice at once: a signer is on a rung at most
+once (a unique constraint), and the notice of a step is one delivery at most (another one).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from typing import Any
+
+from sqlalchemy import Select, exists, func, or_, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from outreach.consents import agreed
+from outreach.domain.deliveries import EventState, MailClass, State
+from outreach.domain.ladders import Conditions, Signer, StepState, Trigger, Wait, why_not
+from outreach.models import Database, Delivery, Ladder, Rung, Signature, SignatureState, Step
+from outreach.outbox import enqueue_notices
+
+from .building import begin
+
+#: Signers put on a rung, or steps looked at, in one transaction.
+CHUNK = 500
+#: A transaction that was slow to commit is still seen: what happened this long before the last look is looked at again.
+_OVERLAP = timedelta(hours=1)
+#: A step that would be one mail too many this week waits a day; after so many days it is not sent any more.
+_LATER, _TOO_LATE = timedelta(days=1), timedelta(days=14)
+
+
+@dataclass(slots=True)
+class Climbed:
+    """What one run came to."""
+
+    begun: int = 0  #: signers put on a rung
+    sent: int = 0  #: notices put into the outbox
+    skipped: int = 0
+
+
+def purpose_of(rung_id: int) -> str:
+    """The purpose of a step's delivery, by which it is unique for its signer."""
+    return f"rung:{rung_id}"
+
+
+def climb(db: Database, *, mails_per_week: int, now: datetime) -> Climbed:
+    """Put signers on rungs and send what is due, in transactions of their own."""
+    done = Climbed()
+    with db.begin() as session:
+        begin(session, now=now)
+    with db.read() as session:
+        active = select(Rung.id).join(Ladder).where(Rung.ended_at.is_(None), Ladder.stopped_at.is_(None))
+        rungs = session.scalars(active.order_by(Rung.id)).all()
+    for rung_id in rungs:
+        done.begun += _begin(db, rung_id, now=now)
+    while True:
+        with db.begin() as session:
+            looked = _send_due(session, done, mails_per_week=mails_per_week, now=now)
+        if looked < CHUNK:
+            return done
+
+
+# --- who gets on ----------------------------------------------------------------------------------------------------
+
+
+def _begin(db: Database, rung_id: int, *, now: datetime) -> int:
+    begun = 0
+    while True:
+        with db.begin() as session:
+            rung = session.get_one(Rung, rung_id, with_for_update=True)
+            since = max(rung.created_at, (rung.climbed_at or rung.created_at) - _OVERLAP)
+            found = session.execute(_triggered(rung, since).limit(CHUNK)).all()
+            begun += _put_on(session, rung, found, now=now)
+            if len(found) < CHUNK:
+                rung.climbed_at = now
+                return begun
+
+
+def _triggered(rung: Rung, since: datetime) -> Select[Any]:
+    """(signature id, when) of those that the trigger happened to and that are not on the rung yet."""
+    campaign = select(Ladder.campaign_id).where(Ladder.id == rung.ladder_id).scalar_subquery()
+    not_yet = ~exists().where(Step.rung_id == rung.id, Step.signature_id == Signature.id)
+    match rung.trigger:
+        case Trigger.SIGNED:
+            when: Any = Signature.created_at
+        case Trigger.CONFIRMED | Trigger.NOT_SHARED:
+            when = Signature.confirmed_at
+        case _:
+            return _by_letter(rung, since, campaign, not_yet)
+    return select(Signature.id, when).where(Signature.campaign_id == campaign, when >= since, not_yet).order_by(when)
+
+
+def _by_letter(rung: Rung, since: datetime, campaign: Any, not_yet: Any) -> Select[Any]:
+    when: Any = {
+        Trigger.LETTER_ACCEPTED: Delivery.accepted_at,
+        Trigger.LETTER_DELIVERED: Delivery.event_at,
+        Trigger.TARGET_REPLIED: Delivery.replied_at,
+    }[rung.trigger]
+    letters = (
+        select(Signature.id, func.min(when))
+        .join(Signature, Signature.id == Delivery.signature_id)
+        .where(
+            Delivery.campaign_id == campaign,
+            Delivery.mail_class == MailClass.LETTER,
+            Delivery.state == State.ACCEPTED,
+            when >= since,
+            not_yet,
+        )
+        .group_by(Signature.id)
+        .order_by(Signature.id)
+    )
+    return (
+        letters.where(Delivery.event_state == EventState.DELIVERED)
+        if rung.trigger is Trigger.LETTER_DELIVERED
+        else letters
+    )
+
+
+def _put_on(session: Session, rung: Rung, found: Sequence[Any], *, now: datetime) -> int:
+    if not found:
+        return 0
+    at = time.fromisoformat(rung.at_wall) if rung.at_wall else None
+    wait = Wait(rung.wait_seconds, at, rung.zone)
+    insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
+    rows = [
+        {
+            "rung_id": rung.id,
+            "signature_id": signature_id,
+            "state": StepState.WAITING,
+            "due_at": wait.due(when),
+            "reason": "",
+            "created_at": now,
+        }
+        for signature_id, when in found
+    ]
+    return len(session.scalars(insert(Step).on_conflict_do_nothing().returning(Step.id), rows).all())
+
+
+# --- what is due ----------------------------------------------------------------------------------------------------
+
+
+def _send_due(session: Session, done: Climbed, *, mails_per_week: int, now: datetime) -> int:
+    due = (
+        select(Step)
+        .where(Step.state == StepState.WAITING, Step.due_at <= now)
+        .order_by(Step.due_at, Step.id)
+        .limit(CHUNK)
+        .with_for_update(skip_locked=True)
+    )
+    steps = session.scalars(due).all()
+    if not steps:
+        return 0
+    rungs = {rung.id: rung for rung in session.scalars(select(Rung).where(Rung.id.in_({s.rung_id for s in steps})))}
+    stopped = set(session.scalars(select(Ladder.id).where(Ladder.stopped_at.is_not(None))))
+    signers = _signers(session, steps, now=now)
+    going: dict[int, list[tuple[Step, Signature]]] = {}
+    written: dict[int, int] = {}  # in this transaction, by supporter
+    for step in steps:
+        rung, (signature, signer) = rungs[step.rung_id], signers[step.id]
+        no = "stopped" if rung.ladder_id in stopped else _why_not(rung, signer, signature, written, mails_per_week)
+        if no == "week" and now < step.created_at + timedelta(seconds=rung.wait_seconds) + _TOO_LATE:
+            step.due_at = now + _LATER
+        elif no:
+            step.state, step.reason = StepState.SKIPPED, no
+            done.skipped += 1
+        else:
+            written[signature.supporter_id] = written.get(signature.supporter_id, 0) + 1
+            going.setdefault(rung.id, []).append((step, signature))
+    for rung_id, pairs in going.items():
+        _enqueue(session, rung_id, pairs, now=now)
+        done.sent += len(pairs)
+    session.flush()
+    return len(steps)
+
+
+def _why_not(rung: Rung, signer: Signer, signature: Signature, written: dict[int, int], mails_per_week: int) -> str:
+    already = written.get(signature.supporter_id, 0)
+    return why_not(
+        rung.trigger,
+        Conditions.from_json(rung.conditions),
+        signer,
+        # Mail about the signer's own letter is no news and is not rationed; neither is it twice in one run.
+        mails_per_week=mails_per_week - already if rung.purpose else mails_per_week + signer.mails_this_week + 1,
+    )
+
+
+def _signers(session: Session, steps: Sequence[Step], *, now: datetime) -> dict[int, tuple[Signature, Signer]]:
+    """By step: the signature, and what the rung's conditions look at."""
+    answered = exists().where(
+        Delivery.signature_id == Signature.id,
+        Delivery.mail_class == MailClass.LETTER,
+        Delivery.replied_at.is_not(None),
+    )
+    rows = session.execute(
+        select(
+            Step.id,
+            Signature,
+            answered,
+            or_(Rung.purpose == "", agreed(Signature.supporter_id, Signature.campaign_id, Rung.purpose)),
+            mails_since(Signature.supporter_id, now - timedelta(days=7)),
+        )
+        .join(Rung, Rung.id == Step.rung_id)
+        .join(Signature, Signature.id == Step.signature_id)
+        .where(Step.id.in_([step.id for step in steps]))
+    )
+    return {
+        step_id: (
+            signature,
+            Signer(
+                is_confirmed=signature.state is SignatureState.CONFIRMED,
+                is_withdrawn=signature.state in (SignatureState.WITHDRAWN, SignatureState.INVALIDATED),
+                has_shared=signature.shared_at is not None,
+                was_answered=was_answered,
+                agreed=bool(consented),
+                mails_this_week=mails,
+            ),
+        )
+        for step_id, signature, was_answered, consented, mails in rows
+    }
+
+
+def mails_since(supporter_id: Any, since: datetime) -> Any:
+    """How many mailings and ladder mails a supporter was sent, or is about to be, since then; for queries."""
+    return (
+        select(func.count())
+        .select_from(Delivery)
+        .where(
+            Delivery.supporter_id == supporter_id,
+            or_(
+                Delivery.mail_class == MailClass.MAILING,
+                (Delivery.mail_class == MailClass.NOTICE) & Delivery.purpose.like("rung:%"),
+            ),
+            Delivery.created_at > since,
+            Delivery.state.not_in([State.CANCELLED, State.SUPPRESSED, State.REJECTED, State.DEAD]),
+        )
+        .correlate_except(Delivery)
+        .scalar_subquery()
+    )
+
+
+def _enqueue(session: Session, rung_id: int, pairs: Sequence[tuple[Step, Signature]], *, now: datetime) -> None:
+    purpose = purpose_of(rung_id)
+    signatures = [signature for _, signature in pairs]
+    enqueue_notices(session, signatures, purpose, mail_class=MailClass.NOTICE, now=now)
+    made = dict(
+        session.execute(
+            select(Delivery.signature_id, Delivery.id).where(
+                Delivery.signature_id.in_([s.id for s in signatures]), Delivery.purpose == purpose
+            )
+        ).all()
+    )
+    for step, signature in pairs:
+        step.state, step.delivery_id = StepState.SENT, made[signature.id]
