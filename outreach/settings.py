@@ -39,8 +39,13 @@ class Settings:
     sendgrid_api_key: str = field(default="", repr=False)
     sendgrid_host: str = "https://api.sendgrid.com"
     sendgrid_event_keys: tuple[str, ...] = ()
+    sendgrid_sandbox: bool = False  #: SendGrid looks at every mail and sends none; they end as "simulated"
     smtp_url: str = field(default="", repr=False)
+    smtp_verp: bool = True  #: each mail by SMTP has a return address of its own at `reply_domain`, for its bounces
     mailbox_dir: Path = Path("var/mail")
+    fallback_transport: str = ""  #: by which mail leaves while the first way out is closed; "" is none
+    fallback_share: int = 0  #: of 100 batches, how many leave by it even so, to keep its reputation warm
+    fallback_per_day: int = 0  #: mails a day (UTC) it may carry; 0 is no limit
 
     organisation: str = "Outreach"
     mail_domain: str = "outreach.example.org"
@@ -129,6 +134,12 @@ def _one_of(*choices: str) -> Callable[[str, str], str]:
         return text
 
     return read
+
+
+def _switch(name: str, text: str) -> bool:
+    if text not in ("0", "1"):
+        raise _wrong(name, "must be 0 or 1.", "1")
+    return text == "1"
 
 
 def _url(*schemes: str, example: str) -> Callable[[str, str], str]:
@@ -225,8 +236,13 @@ _READERS: dict[str, Callable[[str, str], Any]] = {
     "SENDGRID_API_KEY": _text(200),
     "SENDGRID_HOST": _url("https", "http", example="https://api.eu.sendgrid.com"),
     "SENDGRID_EVENT_KEYS": _keys,
+    "SENDGRID_SANDBOX": _switch,
+    "SMTP_VERP": _switch,
     "SMTP_URL": _url("smtp", "smtps", example="smtp://user:pass@mail.example.org:587?starttls=1"),
     "MAILBOX_DIR": _path,
+    "FALLBACK_TRANSPORT": _one_of("smtp", "sendgrid"),  # a folder is no way to an office
+    "FALLBACK_SHARE": _whole(0, 100, "5"),
+    "FALLBACK_PER_DAY": _whole(0, 10_000_000, "500"),
     "ORGANISATION": _text(60),
     "MAIL_DOMAIN": _domain,
     "LETTERS_FROM": _address,
@@ -270,14 +286,16 @@ def _read(given: dict[str, str]) -> Settings:
     if "port" in values:  # links in mails must lead to where the pages are
         values.setdefault("base_url", f"http://127.0.0.1:{values['port']}")
     settings = Settings(**values)
-    if settings.transport == "sendgrid" and not settings.sendgrid_api_key:
-        raise _wrong("SENDGRID_API_KEY", "is missing, and OUTREACH_TRANSPORT is sendgrid.", "SG.…")
-    if settings.transport == "smtp" and not settings.smtp_url:
-        raise _wrong(
-            "SMTP_URL",
-            "is missing, and OUTREACH_TRANSPORT is smtp.",
-            "smtp://mail.example.org:587?starttls=1",
-        )
+    ways = (("TRANSPORT", settings.transport), ("FALLBACK_TRANSPORT", settings.fallback_transport))
+    for name, way in ways:
+        if way == "sendgrid" and not settings.sendgrid_api_key:
+            raise _wrong("SENDGRID_API_KEY", f"is missing, and {PREFIX}{name} is sendgrid.", "SG.…")
+        if way == "smtp" and not settings.smtp_url:
+            raise _wrong(
+                "SMTP_URL", f"is missing, and {PREFIX}{name} is smtp.", "smtp://mail.example.org:587?starttls=1"
+            )
+    if settings.fallback_transport == settings.transport:
+        raise _wrong("FALLBACK_TRANSPORT", f"is {PREFIX}TRANSPORT itself.", "smtp")
     if settings.lease_seconds < settings.provider_timeout * 2:
         raise _wrong("LEASE_SECONDS", "must be at least twice OUTREACH_PROVIDER_TIMEOUT.", "120")
     if not settings.secret_key:

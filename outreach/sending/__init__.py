@@ -2,6 +2,7 @@
 
 parcels.py   what a claimed delivery needs to become a mail, loaded for a whole batch at once
 hands.py     the threads and kept-open connections that hand mails over
+writing.py   the mails of one round
 rounds.py    one claim, worked off in rounds; the loop itself
 """
 

@@ -1,8 +1,9 @@
 """One claim, worked off in rounds.
 
-A round is as many mails as may be in the air at once. Its attempts are committed together with the answers of the
-round before, so a round costs one transaction; between two transactions the mails are handed over and no
-transaction is open. What a killed worker leaves in doubt is one round at most.
+A round is as many mails as may be in the air at once (`writing.py`). Its attempts are committed together with the
+answers of the round before, so a round costs one transaction; between two transactions the mails are handed over and
+no transaction is open. What a killed worker leaves in doubt is one round at most: as many mails as it hands over at
+once, or, of mailings that share requests, one request of up to 500.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 
 import structlog
@@ -27,6 +28,7 @@ from outreach.settings import Settings
 
 from .hands import Hands
 from .parcels import CannotWrite, Desk, NoLongerConfirmed, NoLongerWanted, Parcel
+from .writing import write_round
 
 log = structlog.get_logger()
 
@@ -91,16 +93,14 @@ def _work_off(
     settings: Settings,
     goes_on: Callable[[], bool],
 ) -> int:
-    rest, answers, accepted = list(parcels), list[Answer](), 0
+    rest, answers, accepted = parcels, list[Answer](), 0
     while rest or answers:
         width = settings.handovers if goes_on() else 0
-        round_, rest = rest[:width], rest[width:]
         patience = _PATIENCE if answers else 0.0
-        commit = partial(_turn, db, hands, held, round_, rest, answers, settings=settings)
+        commit = partial(_turn, db, hands, held, rest, answers, width=width, settings=settings)
         turn = _while_the_database_is_away(commit, patience)
         accepted += len(turn.settled.accepted)
-        if turn.is_last:
-            rest = []
+        rest = turn.rest
         if turn.mails:
             reached("after_intent")
         answers = hands.hand_over(turn.mails, deadline=turn.deadline) if turn.mails else []
@@ -113,38 +113,38 @@ class _Turn:
 
     settled: Settled
     mails: list[tuple[Going, Message]]
+    rest: Sequence[Parcel]  #: for the next rounds; nothing once what was left of the claim has gone back
     deadline: float  #: a hand-over that begins later than this (monotonic) cannot be answered within its lease
-    is_last: bool = False  #: whatever was left of the claim has gone back
 
 
 def _turn(
     db: Database,
     hands: Hands,
     held: Claim,
-    round_: Sequence[Parcel],
-    rest: Sequence[Parcel],
+    parcels: Sequence[Parcel],
     answers: Sequence[Answer],
     *,
+    width: int,
     settings: Settings,
 ) -> _Turn:
-    """One transaction: settle the last round's answers, and commit the attempts of the next; none in `round_`: stop."""
+    """One transaction: settle the last round's answers, and commit the attempts of the next; with no `width`, stop."""
     transport, lease = hands.transport.name, timedelta(seconds=settings.lease_seconds)
     now = db.now()
-    mails, unwritten = _write(round_, now)
+    round_ = write_round(parcels, now, width=width, largest=hands.largest)
     deadline = time.monotonic() + settings.lease_seconds - settings.provider_timeout * 1.5
     with db.begin() as session, Books(session, now=now) as books:
         retry_base = timedelta(seconds=settings.retry_base_seconds)
         settled = settle(session, held, answers, transport=transport, now=now, retry_base=retry_base, books=books)
-        for parcel, error in unwritten:
+        for parcel, error in round_.unwritten:
             _set_aside(books, held, parcel, error)
-        if settled.closed or not round_:
+        if settled.closed or not width or not parcels:
             reason = "the provider is away" if settled.closed else ""
-            release_claim(books, held, [*mails, *(p.delivery_id for p in rest)], reason=reason)
-            return _Turn(settled, [], deadline, is_last=True)
-        going = intend(session, held, list(mails), transport=transport, now=now, lease=lease, books=books)
+            release_claim(books, held, [*round_.mails, *(p.delivery_id for p in round_.rest)], reason=reason)
+            return _Turn(settled, [], [], deadline)
+        going = intend(session, held, list(round_.mails), transport=transport, now=now, lease=lease, books=books)
         if held.strikes and not going:
             leave_ajar(session, transport, strikes=held.strikes, now=now)
-    return _Turn(settled, [(g, mails[g.delivery_id]) for g in going], deadline)
+    return _Turn(settled, [(g, round_.mails[g.delivery_id]) for g in going], round_.rest, deadline)
 
 
 def _while_the_database_is_away(turn: Callable[[], _Turn], patience: float) -> _Turn:
@@ -161,23 +161,6 @@ def _while_the_database_is_away(turn: Callable[[], _Turn], patience: float) -> _
             if time.monotonic() - begun >= patience:
                 raise
             time.sleep(_RETRY_EVERY)
-
-
-def _write(parcels: Sequence[Parcel], now: datetime) -> tuple[dict[int, Message], list[tuple[Parcel, CannotWrite]]]:
-    """The round's mails by delivery, and the parcels that cannot be written, with the reason."""
-    mails: dict[int, Message] = {}
-    unwritten: list[tuple[Parcel, CannotWrite]] = []
-    for parcel in parcels:
-        try:
-            mails[parcel.delivery_id] = parcel.write(now)
-            reached("during_render")
-        except CannotWrite as error:
-            unwritten.append((parcel, error))
-        except Exception as error:
-            # One row nobody foresaw must not keep the others from leaving.
-            log.error("cannot_write", delivery=parcel.delivery_id, error=type(error).__name__)
-            unwritten.append((parcel, CannotWrite(f"writing it failed: {type(error).__name__}")))
-    return mails, unwritten
 
 
 def _set_aside(books: Books, held: Claim, parcel: Parcel, error: CannotWrite) -> None:

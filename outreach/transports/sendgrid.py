@@ -1,4 +1,4 @@
-"""SendGrid v3, one request per mail.
+"""SendGrid v3: one request per mail, or one for hundreds of mails that differ in plain values only.
 
 The library gives host, authorisation and the classes of its answers. Its posting is replaced, since it opens a new
 connection and loads every CA for each mail; its `Mail` builder is not used, since it drops addresses, merges custom
@@ -12,38 +12,45 @@ import logging
 import re
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
+from functools import partial
 from typing import Any
 
 from python_http_client import exceptions as answers
 from sendgrid import SendGridAPIClient
 
-from outreach.domain.messages import Mailbox, Message
+from outreach.domain.messages import Message
 from outreach.settings import Settings
-from outreach.transports.base import Ailing, LockedOut, NoAnswer, Receipt, Refused, Unavailable, masked
+from outreach.transports.base import (
+    Ailing,
+    LockedOut,
+    NoAnswer,
+    NotOffered,
+    Outcome,
+    Receipt,
+    Refused,
+    Simulated,
+    Unavailable,
+    masked,
+)
 from outreach.transports.checks import check
+from outreach.transports.isolating import NOT_NOW, Objection, isolate
+from outreach.transports.personalizations import MOST_ROWS, Row, chunks, personalization, request, row, shared
 from outreach.transports.wire import Answer, NotSent, Unanswered, Wire
 
 _LONGEST_PAUSE = timedelta(minutes=15)
 _SHORT_PAUSE = timedelta(seconds=15)
 _KEY_PAUSE = timedelta(seconds=60)
-_OFF = {"enable": False}
-#: Named one by one: what is left out follows the account's settings, and those may be on.
-_NO_TRACKING = {
-    "click_tracking": {"enable": False, "enable_text": False},
-    "open_tracking": _OFF,
-    "subscription_tracking": _OFF,
-    "ganalytics": _OFF,
-}
-_SEPARATORS = re.compile(r"[\s,;]+")
+_OF_A_ROW = re.compile(r"personalizations(?:\.|\[)(\d{1,4})\b")
 
 
 class SendGridTransport:
-    """Hands mails to SendGrid over kept-alive connections."""
+    """Hands mails to SendGrid over kept-alive connections. With `sandbox` it has them looked at and sends none."""
 
     name = "sendgrid"
+    largest = MOST_ROWS
 
     def __init__(
         self,
@@ -51,6 +58,7 @@ class SendGridTransport:
         *,
         host: str = "https://api.sendgrid.com",
         env: str = "production",
+        sandbox: bool = False,
         connections: int = 32,
         timeout: float = 10.0,
         ssl_context: ssl.SSLContext | None = None,
@@ -63,6 +71,7 @@ class SendGridTransport:
         self._headers: dict[str, str] = {**client.request_headers, "Content-Type": "application/json"}
         self._wire = Wire(client.host, connections=connections, timeout=timeout, ssl_context=ssl_context)
         self._env = env
+        self._sandbox = sandbox
         self._clock = clock
 
     @classmethod
@@ -71,6 +80,7 @@ class SendGridTransport:
             settings.sendgrid_api_key,
             host=settings.sendgrid_host,
             env=settings.env,
+            sandbox=settings.sendgrid_sandbox,
             connections=settings.handovers,
             timeout=settings.provider_timeout,
         )
@@ -78,18 +88,80 @@ class SendGridTransport:
     def send(self, message: Message) -> Receipt:
         """Hand over one message; the receipt carries SendGrid's X-Message-Id."""
         try:
-            body = json.dumps(payload(message, env=self._env), separators=(",", ":")).encode()
+            body = payload(message, env=self._env)
         except ValueError as error:
             raise Refused(str(error)) from None
+        answer = self._post(body)
+        outcome = answer if isinstance(answer, Unavailable | NoAnswer) else self._outcome(answer)
+        if isinstance(outcome, Receipt):
+            return outcome
+        raise outcome
+
+    def send_many(self, messages: Sequence[Message], *, deadline: float) -> list[Outcome]:
+        """Hand over straight messages, as few requests as there can be; one bad row does not cost the others."""
+        outcomes: dict[int, Outcome] = {}
+
+        def may_go_on() -> bool:
+            closed = any(isinstance(o, NoAnswer) or (isinstance(o, Unavailable) and o.whole) for o in outcomes.values())
+            return not closed and time.monotonic() <= deadline
+
+        rows: list[Row] = []
+        for number, message in enumerate(messages):
+            try:
+                made = row(number, message, env=self._env)
+            except ValueError as error:
+                outcomes[number] = Refused(str(error))
+                continue
+            if made is not None:
+                rows.append(made)
+            else:
+                outcomes[number] = self._by_itself(message) if may_go_on() else NotOffered(NOT_NOW)
+        for chunk in chunks(rows):
+            told = isolate(len(chunk), partial(self._offer, chunk), may_go_on=may_go_on)
+            outcomes.update((row.number, outcome) for row, outcome in zip(chunk, told, strict=True))
+        return [outcomes[number] for number in range(len(messages))]
+
+    def _by_itself(self, message: Message) -> Outcome:
         try:
-            answer = self._wire.post("/v3/mail/send", body, self._headers)
+            return self.send(message)
+        except (Refused, Simulated, Unavailable, NoAnswer) as error:
+            return error
+
+    def _offer(self, chunk: Sequence[Row], places: Sequence[int]) -> Outcome | Objection:
+        """One request for the rows at these places of a chunk."""
+        answer = self._post(request([chunk[place] for place in places]))
+        if isinstance(answer, Unavailable | NoAnswer):
+            return answer
+        outcome = self._outcome(answer)
+        if not isinstance(outcome, Refused) or answer.status not in (400, 413):
+            return outcome
+        told = _told(answer.body)
+        named = {
+            int(found[1]): Refused(masked(f"{answer.status} {field[found.end() :].lstrip('.]')}: {words}"))
+            for field, words in told
+            if (found := _OF_A_ROW.match(field))
+        }
+        if not named and any(field and not field.startswith("personalizations") for field, _ in told):
+            return outcome  # about what they all share: it would be the same for each
+        return Objection(outcome, named, is_size=answer.status == 413)
+
+    def _post(self, body: dict[str, Any]) -> Answer | Unavailable | NoAnswer:
+        if self._sandbox:
+            body["mail_settings"] = {"sandbox_mode": {"enable": True}}
+        octets = json.dumps(body, separators=(",", ":")).encode()
+        try:
+            return self._wire.post("/v3/mail/send", octets, self._headers)
         except NotSent as error:
-            raise Unavailable(f"SendGrid cannot be reached: {error}", retry_after=_SHORT_PAUSE, whole=True) from None
+            return Unavailable(f"SendGrid cannot be reached: {error}", retry_after=_SHORT_PAUSE, whole=True)
         except Unanswered as error:
-            raise NoAnswer(f"SendGrid gave no answer: {error}") from None
+            return NoAnswer(f"SendGrid gave no answer: {error}")
+
+    def _outcome(self, answer: Answer) -> Outcome:
         if answer.status == 202:
             return Receipt(answer.headers.get("X-Message-Id", "")[:200])
-        raise _meaning(answer, now=self._clock())
+        if answer.status == 200 and self._sandbox:
+            return Simulated("SendGrid's sandbox would have taken it")
+        return _meaning(answer, now=self._clock())
 
     def close(self) -> None:
         self._wire.close()
@@ -98,30 +170,8 @@ class SendGridTransport:
 def payload(message: Message, *, env: str) -> dict[str, Any]:
     """The request's body. Raises ValueError when the message is not exactly one mail to one mailbox."""
     check(message)
-    personalization: dict[str, Any] = {
-        "to": [_mailbox(message.to, separators=False)],
-        "custom_args": {"oe_delivery": message.delivery, "oe_attempt": str(message.attempt), "oe_env": env},
-    }
-    if message.headers:
-        personalization["headers"] = dict(message.headers)
-    body: dict[str, Any] = {
-        "personalizations": [personalization],
-        "from": _mailbox(message.sender),
-        "subject": message.subject,
-        "content": [
-            {"type": "text/plain", "value": message.text},
-            {"type": "text/html", "value": message.html},
-        ],
-        "tracking_settings": _NO_TRACKING,
-    }
-    if message.reply_to is not None:
-        body["reply_to"] = _mailbox(message.reply_to)
-    return body
-
-
-def _mailbox(mailbox: Mailbox, *, separators: bool = True) -> dict[str, str]:
-    name = mailbox.name if separators else _SEPARATORS.sub(" ", mailbox.name).strip()
-    return {"email": mailbox.address, "name": name} if name else {"email": mailbox.address}
+    person = personalization(message, env=env)
+    return {"personalizations": [person], **shared(message, message.subject, message.text, message.html)}
 
 
 def _meaning(answer: Answer, *, now: float) -> Refused | Unavailable | NoAnswer:
@@ -152,12 +202,15 @@ def _meaning(answer: Answer, *, now: float) -> Refused | Unavailable | NoAnswer:
 
 def _errors(body: bytes) -> str:
     """SendGrid's own words as "field: message; …", or "" when the body is not SendGrid's JSON."""
+    return masked("; ".join(f"{field}: {words}" if field else words for field, words in _told(body)[:3]))
+
+
+def _told(body: bytes) -> list[tuple[str, str]]:
+    """Each error's field and message; none when the body is not SendGrid's JSON."""
     try:
-        errors = json.loads(body)["errors"]
-        told = [(e.get("field"), e.get("message")) for e in errors]
+        return [(str(error.get("field") or ""), str(error.get("message"))) for error in json.loads(body)["errors"]]
     except (ValueError, TypeError, KeyError, AttributeError):
-        return ""
-    return masked("; ".join(f"{field}: {words}" if field else str(words) for field, words in told[:3]))
+        return []
 
 
 def _pause(answer: Answer, *, now: float) -> timedelta:

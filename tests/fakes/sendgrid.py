@@ -5,6 +5,7 @@ As a process: `python -m tests.fakes.sendgrid --port 8025 --ledger accepted.json
 
 A record of the ledger, one per personalization it took: {"delivery", "attempt", "env", "to", "to_name", "from",
 "reply_to", "subject", "text", "sha256" (of text and html), "headers", "custom_args", "message_id", "number", "at"}.
+Subject, text and digest are those of the finished mail, with its own values in the places of the tags.
 """
 
 from __future__ import annotations
@@ -56,6 +57,10 @@ class FakeSendGrid:
         self.requests = 0
         self.connections = 0
         self.reset_seconds = 7.0  #: how far in the future a 429 says it ends
+        self.reset_at = 0.0  #: when the last 429 said that it ends (unix seconds)
+        self.early = 0  #: requests that came before that
+        self.poisoned: dict[str, str] = {}  #: address → "named" or "opaque": how a request that holds it is refused
+        self.largest = MAX_BODY  #: bytes of a body; 413 for more
         self.open: set[_Connection] = set()
         self.loop: asyncio.AbstractEventLoop | None = None
         self._authorization = f"Bearer {api_key}".encode()
@@ -89,13 +94,15 @@ class FakeSendGrid:
     def respond(self, authorization: bytes, content_type: bytes, body: bytes) -> tuple[str, bytes]:
         """What happens to one send: the fault's name, or "" and the answer's bytes."""
         self.requests += 1
+        self.early += time.time() < self.reset_at
         fault = self.faults.next()
         if fault in ("hang", "reset", "close"):
             return fault, b""
         if fault == "429":
             now = time.time()
             limits = {"X-RateLimit-Limit": "600", "X-RateLimit-Remaining": "0"}
-            limits["X-RateLimit-Reset"] = str(int(now + self.reset_seconds))
+            self.reset_at = float(int(now + self.reset_seconds))
+            limits["X-RateLimit-Reset"] = str(int(self.reset_at))
             return "", errors(429, None, "too many requests", limits)
         if fault in ("413", "502", "504"):
             return "", html(int(fault))
@@ -113,7 +120,7 @@ class FakeSendGrid:
     def _take(self, authorization: bytes, content_type: bytes, body: bytes) -> bytes:
         if not hmac.compare_digest(authorization, self._authorization):
             return errors(401, None, "The provided authorization grant is invalid, expired, or revoked")
-        if len(body) > MAX_BODY:
+        if len(body) > self.largest:
             return html(413)
         if not content_type.startswith(b"application/json"):
             return errors(415, None, "Content-Type should be application/json.")
@@ -122,6 +129,8 @@ class FakeSendGrid:
             if self.keep_payloads:
                 self.payloads.append(payload)
             validate(payload)
+            if named := self._poisoned(payload):
+                return errors_at(named)
         except Invalid as error:
             return errors(400, error.field, error.message)
         except ValueError:
@@ -132,13 +141,24 @@ class FakeSendGrid:
         self.ledger.add(list(_records(payload, message_id)))
         return answer(202, b"", {"X-Message-Id": message_id})
 
+    def _poisoned(self, payload: dict[str, Any]) -> list[str]:
+        """The fields of the rows that are refused by name; Invalid when one is refused without it."""
+        people = payload["personalizations"]
+        how = [self.poisoned.get(person["to"][0]["email"], "") for person in people]
+        if "opaque" in how:
+            raise Invalid
+        return [f"personalizations.{n}.to" for n, said in enumerate(how) if said == "named"]
+
 
 def _records(payload: dict[str, Any], message_id: str) -> Iterator[dict[str, Any]]:
     parts = {part["type"]: part["value"] for part in payload["content"]}
     text, page = parts.get("text/plain", ""), parts.get("text/html", "")
-    digest, now = sha256(f"{text}\0{page}".encode()).hexdigest(), time.time()
+    now = time.time()
     for number, person in enumerate(payload["personalizations"]):
         arguments = payload.get("custom_args", {}) | person.get("custom_args", {})
+        values = person.get("substitutions", {})
+        own_text, own_page = substituted(text, values), substituted(page, values)
+        digest = sha256(f"{own_text}\0{own_page}".encode()).hexdigest()
         yield {
             "delivery": arguments.get("oe_delivery"),
             "attempt": arguments.get("oe_attempt"),
@@ -147,8 +167,8 @@ def _records(payload: dict[str, Any], message_id: str) -> Iterator[dict[str, Any
             "to_name": person["to"][0].get("name", ""),
             "from": payload["from"],
             "reply_to": payload.get("reply_to"),
-            "subject": person.get("subject") or payload["subject"],
-            "text": text,
+            "subject": substituted(person.get("subject") or payload["subject"], values),
+            "text": own_text,
             "sha256": digest,
             "headers": payload.get("headers", {}) | person.get("headers", {}),
             "custom_args": arguments,
@@ -156,6 +176,14 @@ def _records(payload: dict[str, Any], message_id: str) -> Iterator[dict[str, Any
             "number": number,
             "at": now,
         }
+
+
+def substituted(text: str, values: dict[str, str]) -> str:
+    """SendGrid scans what it has put in again, four levels deep."""
+    for _ in range(4):
+        for tag, value in values.items():
+            text = text.replace(tag, value)
+    return text
 
 
 def answer(status: int, body: bytes, headers: dict[str, str] | None = None, kind: str = "application/json") -> bytes:
@@ -168,6 +196,12 @@ def errors(status: int, field: str | None, message: str, headers: dict[str, str]
     return answer(
         status, json.dumps({"errors": [{"message": message, "field": field, "help": None}]}).encode(), headers
     )
+
+
+def errors_at(fields: list[str]) -> bytes:
+    """400, naming each of these fields."""
+    told = [{"message": "Does not contain a valid address.", "field": field, "help": None} for field in fields]
+    return answer(400, json.dumps({"errors": told}).encode())
 
 
 def html(status: int) -> bytes:
