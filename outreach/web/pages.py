@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -59,7 +60,15 @@ def environment(settings: Settings) -> Environment:
         static=static,
     )
     env.filters.update(
-        number=number, paragraphs=paragraphs, reflow=reflow, moment=moment, day=day, iso=iso, plural=plural
+        number=number,
+        paragraphs=paragraphs,
+        reflow=reflow,
+        named=named,
+        moment=moment,
+        second=second,
+        day=day,
+        iso=iso,
+        plural=plural,
     )
     return env
 
@@ -119,9 +128,20 @@ def reflow(text: str) -> str:
     return "\n".join(lines)
 
 
+def named(header: str) -> tuple[str, str]:
+    """The name in an address header of a mail, without the quotation marks that parsers need, and the address."""
+    name, _, address = header.rpartition("<")
+    return re.sub(r'\\(.)|"', r"\1", name).strip(), address.removesuffix(">")
+
+
 def moment(at: datetime) -> str:
     """ "Mon 2 Mar 2026, 12:05 UTC"."""
     return at.astimezone(UTC).strftime("%a %-d %b %Y, %H:%M UTC")
+
+
+def second(at: datetime) -> str:
+    """ "Mon 2 Mar 2026, 12:05:07 UTC"; where the order of things matters."""
+    return at.astimezone(UTC).strftime("%a %-d %b %Y, %H:%M:%S UTC")
 
 
 def day(at: datetime) -> str:

@@ -52,7 +52,17 @@ CAMPAIGNS: dict[CampaignState, tuple[str, str]] = {
     CampaignState.CLOSED: ("Closed", "warn"),
 }
 
-_REASONS = {"no_contact": "The target has no email contact", "wave": "Waits for a wave", "staff": "Held by staff"}
+#: The engine's own words for why something moved.
+_REASONS = {
+    "no_contact": "The target has no email contact",
+    "wave": "Waits for a wave",
+    "staff": "No reason given",
+    "text_changed": "The letter is no longer the one that was confirmed",
+    "withdrawn": "The signer withdrew",
+    "suppressed": "The address must not be written to",
+    "resend": "Sent again by decision",
+    "proved": "The provider’s reports prove it",
+}
 
 
 def reason(text: str) -> str:

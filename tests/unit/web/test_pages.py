@@ -13,7 +13,19 @@ from jinja2 import UndefinedError
 from outreach.domain.words import wrap
 from outreach.web.campaign_pages import Part, in_words, parts
 from outreach.web.forms import FormState, one_newline
-from outreach.web.pages import STATIC, environment, iso, moment, number, paragraphs, plural, reflow, static
+from outreach.web.pages import (
+    STATIC,
+    environment,
+    iso,
+    moment,
+    named,
+    number,
+    paragraphs,
+    plural,
+    reflow,
+    second,
+    static,
+)
 from tests.conftest import make_settings
 
 
@@ -100,3 +112,26 @@ def test_errors_stand_in_the_order_of_the_page() -> None:
     form = FormState({"name": ""}).with_errors({"zip": "z", "email": "e", "name": "n"}, ("name", "email"))
     assert list(form.errors) == ["name", "email", "zip"]
     assert form.values == {"name": ""}
+
+
+@pytest.mark.parametrize(
+    ("header", "name", "address"),
+    [
+        (
+            '"Transit Director Mireille Okonjo" <office@example.net>',
+            "Transit Director Mireille Okonjo",
+            "office@example.net",
+        ),
+        ('"Vera" Müller "via Riders of Line 12" <a@example.org>', "Vera Müller via Riders of Line 12", "a@example.org"),
+        (r'"Pat \"O\" Brien" <pat@example.org>', 'Pat "O" Brien', "pat@example.org"),
+        ("<pat@example.org>", "", "pat@example.org"),
+        ("pat@example.org", "", "pat@example.org"),
+        ("", "", ""),
+    ],
+)
+def test_a_mails_header_is_shown_without_the_marks_that_parsers_need(header: str, name: str, address: str) -> None:
+    assert named(header) == (name, address)
+
+
+def test_where_order_matters_times_have_seconds() -> None:
+    assert second(datetime(2026, 3, 2, 12, 5, 7, tzinfo=UTC)) == "Mon 2 Mar 2026, 12:05:07 UTC"
