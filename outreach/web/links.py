@@ -70,7 +70,9 @@ def confirm(request: Request, token: str, db: Db, keys: HeldKeys, now: Now) -> R
         reached("web_after_commit")
     except NotNow:  # expired, changed or withdrawn: the page knows which, and what to do next
         return look(request, token, db, keys, now)
-    return RedirectResponse(f"/letter/{confirmed.receipt_token}", 303, background=bell(request, Stream.LETTERS))
+    # The receipt leaves by the stream of notices, the letters by their own.
+    ring = bell(request, Stream.ACT, Stream.LETTERS)
+    return RedirectResponse(f"/letter/{confirmed.receipt_token}", 303, background=ring)
 
 
 @router.get("/letter/{token}", dependencies=[Guarded])
