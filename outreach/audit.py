@@ -25,7 +25,7 @@ from sqlalchemy.orm import Session
 from outreach.domain.deliveries import MailClass, State
 from outreach.domain.events import STATES
 from outreach.domain.messages import letter_hash
-from outreach.models import Attempt, Campaign, Counter, Delivery, LogEntry, ProviderEvent
+from outreach.models import Attempt, Campaign, Counter, Delivery, LogEntry, ProviderEvent, Supporter
 from outreach.settings import Settings
 from outreach.transports.mailbox import StoredMail, read_mailbox
 
@@ -96,6 +96,7 @@ class _Entry:
     resends: int
     content_hash: str
     accepted_at: datetime | None
+    erased: bool  #: its person was erased, and the mail's file with them
 
 
 def audit(session: Session, settings: Settings, *, campaign_id: int | None = None) -> Audit:
@@ -184,7 +185,8 @@ def _ledger(session: Session, campaign_id: int | None) -> Iterator[tuple[int, _E
         Delivery.resends,
         Delivery.content_hash,
         Delivery.accepted_at,
-    )
+        Supporter.erased_at.is_not(None),
+    ).outerjoin(Supporter, Supporter.id == Delivery.supporter_id)
     if campaign_id is not None:
         query = query.where(Delivery.campaign_id == campaign_id)
     for row in session.execute(query.execution_options(yield_per=5000)):
@@ -233,7 +235,7 @@ def _compare_with_mailbox(
     evidence.seen = len(copies)
     _compare_copies(result, by_ref, copies)
     for entry in by_ref.values():
-        if entry.state is State.ACCEPTED and entry.ref not in copies:
+        if entry.state is State.ACCEPTED and entry.ref not in copies and not entry.erased:
             evidence.missing += 1
             result.problems.append(Problem(entry.ref, "missing", "accepted, but no mail of it lies in the mailbox"))
 
@@ -250,7 +252,10 @@ def _compare_copies(result: Audit, by_ref: dict[str, _Entry], copies: Tally[str]
 
 def _compare_with_reports(session: Session, result: Audit, ledger: dict[int, _Entry], *, whole: bool) -> None:
     """Against the provider's reports. Without any, nothing is claimed: `source` stays "none"."""
-    reports = select(ProviderEvent.delivery_id, ProviderEvent.attempt).where(ProviderEvent.kind.in_(list(STATES)))
+    # One that waits to be applied, or is another engine's, names no delivery yet: it is not unknown.
+    reports = select(ProviderEvent.delivery_id, ProviderEvent.attempt).where(
+        ProviderEvent.kind.in_(list(STATES)), ProviderEvent.applied_at.is_not(None)
+    )
     attempts: dict[int, set[int]] = defaultdict(set)
     unknown = 0
     for id_, attempt in session.execute(reports.distinct()):

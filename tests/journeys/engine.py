@@ -31,7 +31,7 @@ from typing import Any
 from sqlalchemy import func, select
 from starlette.testclient import TestClient
 
-from outreach import campaigns, signing, targets, wake
+from outreach import campaigns, feedback, signing, targets, wake
 from outreach.domain import pages
 from outreach.domain.deliveries import MailClass, State, Stream
 from outreach.embedded import broker_url
@@ -126,10 +126,11 @@ class Engine:
         deadline = time.monotonic() + patience
         while not true():
             if time.monotonic() > deadline:
-                raise AssertionError(f"waited in vain: {what}\n{dict(self.states())}\n{self._tails()}")
+                raise AssertionError(f"waited in vain: {what}\n{dict(self.states())}\n{self.tails()}")
             time.sleep(0.05)
 
-    def _tails(self) -> str:
+    def tails(self) -> str:
+        """The last lines of what each process wrote."""
         logs = sorted(self.folder.glob("*.log"))
         return "\n".join(f"--- {log.name}\n" + "\n".join(log.read_text().splitlines()[-15:]) for log in logs)
 
@@ -280,13 +281,14 @@ def sendgrid_settings(provider: Provider, **more: str) -> dict[str, Any]:
 
 
 def report_all(engine: Engine, key: EventKey, taken: list[dict[str, Any]]) -> None:
-    """The provider's reports about all it took, doubled and out of order, through the hook."""
+    """The provider's reports about all it took, doubled and out of order, through the hook; then applied."""
     rows = rows_for(taken, kinds=["processed", "delivered"], doubled=0.3, shuffled=True, seed=1)
     with TestClient(create_app(engine.settings, engine.db), base_url=engine.settings.base_url) as client:
         for begin in range(0, len(rows), 500):
             signed = key.signed(rows[begin : begin + 500], at=time.time())
             answer = client.post("/hooks/sendgrid/events", content=signed.body, headers=signed.headers)
             assert answer.status_code == 200, answer.text
+    feedback.apply_waiting(engine.db, env=engine.settings.env, now=engine.now())
 
 
 def confirm_tokens(texts: Sequence[str]) -> list[str]:
