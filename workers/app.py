@@ -23,7 +23,7 @@ from outreach import embedded, heartbeats, logs, migrating, tether, wake
 from outreach.errors import OutreachError
 from outreach.keys import Keys
 from outreach.models import Database
-from outreach.sending import Desk, Hands
+from outreach.sending import Desk, Fallback, Hands
 from outreach.settings import Settings
 from outreach.transports import make_transport
 from workers import alive
@@ -95,6 +95,7 @@ class Joined:
     db: Database
     hands: Hands
     desk: Desk
+    fallback: Fallback | None
 
 
 _joined: dict[int, Joined] = {}
@@ -102,9 +103,17 @@ _pulse: dict[int, heartbeats.Pulse] = {}
 _main = os.getpid()
 
 
-def _width(settings: Settings) -> int:
-    """How many hands a process has. A mail server bears fewer connections from one client than a provider's API."""
-    return min(settings.handovers, _SMTP_CONNECTIONS) if settings.transport == "smtp" else settings.handovers
+def _hands(settings: Settings, transport: str) -> Hands:
+    """A process's hands. A mail server bears fewer connections from one client than a provider's API."""
+    width = min(settings.handovers, _SMTP_CONNECTIONS) if transport == "smtp" else settings.handovers
+    return Hands(make_transport(settings, transport), width=width)
+
+
+def _fallback(settings: Settings) -> Fallback | None:
+    if not settings.fallback_transport:
+        return None
+    hands = _hands(settings, settings.fallback_transport)
+    return Fallback(hands, share=settings.fallback_share, per_day=settings.fallback_per_day)
 
 
 def joined() -> Joined:
@@ -116,8 +125,9 @@ def joined() -> Joined:
         _joined[pid] = Joined(
             settings,
             Database(settings.database),
-            Hands(make_transport(settings), width=_width(settings)),
+            _hands(settings, settings.transport),
             Desk(settings, Keys(settings.secret_key)),
+            _fallback(settings),
         )
     return _joined[pid]
 
@@ -154,6 +164,8 @@ def _end_pool_process(**_: Any) -> None:
         pulse.stop()
     if here := _joined.pop(os.getpid(), None):
         here.hands.close()
+        if here.fallback is not None:
+            here.fallback.hands.close()
         here.db.close()
 
 

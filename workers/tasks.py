@@ -25,7 +25,13 @@ def send(stream: str) -> None:
     here = joined()
     with alive.busy:
         accepted = sending.send_due(
-            here.db, here.hands, here.desk, stream=Stream(stream), settings=here.settings, goes_on=alive.goes_on
+            here.db,
+            here.hands,
+            here.desk,
+            stream=Stream(stream),
+            settings=here.settings,
+            fallback=here.fallback,
+            goes_on=alive.goes_on,
         )
     if accepted > 0 and alive.goes_on():
         wake(broker_url(here.settings), Stream(stream))

@@ -5,14 +5,16 @@ claiming.py   claim, intend, settle, release, rescue: what workers do
 desk.py       hold, release, cancel, resend, call off: what people do
 brakes.py     stop everything in a scope
 doors.py      whether a provider takes mail from us now, and who tries it again
+allowance.py  what a way out may carry a day while receivers do not know it
 books.py      the one function that changes a state, with its log and counters
 """
 
+from .allowance import allowance_left, spend_allowance
 from .books import Books, due_streams
 from .brakes import brakes_pulled, lift_brake, pull_brake
 from .claiming import Claim, Going, claim, intend, release_claim
 from .desk import CalledOff, cancel, cancel_letters, hold, release, resend, resolve_doubts
-from .doors import leave_ajar
+from .doors import is_open, leave_ajar
 from .enqueue import (
     Queued,
     contact_changed,
@@ -33,6 +35,7 @@ __all__ = [
     "Queued",
     "Settled",
     "accept_evidence",
+    "allowance_left",
     "brakes_pulled",
     "bury",
     "cancel",
@@ -46,6 +49,7 @@ __all__ = [
     "enqueue_notices",
     "hold",
     "intend",
+    "is_open",
     "leave_ajar",
     "lift_brake",
     "pull_brake",
@@ -55,5 +59,6 @@ __all__ = [
     "resend",
     "resolve_doubts",
     "settle",
+    "spend_allowance",
     "stream_lane",
 ]

@@ -14,7 +14,10 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from outreach.alerts import close_alert, raise_alert
+from outreach.domain.deliveries import Stream
 from outreach.models import ProviderState
+
+from .brakes import scopes_pulled, stops
 
 #: A provider that keeps refusing is asked again after 15, 30, 60 … seconds, at most every quarter of an hour.
 _FIRST_WAIT = timedelta(seconds=15)
@@ -59,6 +62,11 @@ def is_closed(session: Session, transport: str, *, strikes: int = 0, now: dateti
     """Whether nothing may be offered now. Whoever claimed with `strikes` is the one who tries, if none came since."""
     state = session.get(ProviderState, transport, populate_existing=True)
     return state is not None and _is_shut(state, now) and not (strikes and state.strikes == strikes)
+
+
+def is_open(session: Session, transport: str, *, stream: Stream, now: datetime) -> bool:
+    """Whether mails of a stream may be offered to `transport` now: neither its door nor a brake keeps them."""
+    return not is_closed(session, transport, now=now) and not stops(scopes_pulled(session), stream, transport)
 
 
 def close_door(

@@ -2,6 +2,7 @@
 
 parcels.py   what a claimed delivery needs to become a mail, loaded for a whole batch at once
 hands.py     the threads and kept-open connections that hand mails over
+ways.py      the way out a batch takes: the first, or the one to fall back on
 writing.py   the mails of one round
 rounds.py    one claim, worked off in rounds; the loop itself
 """
@@ -9,5 +10,6 @@ rounds.py    one claim, worked off in rounds; the loop itself
 from .hands import Hands
 from .parcels import Desk
 from .rounds import send_due
+from .ways import Fallback
 
-__all__ = ["Desk", "Hands", "send_due"]
+__all__ = ["Desk", "Fallback", "Hands", "send_due"]

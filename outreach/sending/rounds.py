@@ -23,11 +23,25 @@ from outreach.domain.messages import Message
 from outreach.errors import OutOfReach
 from outreach.faultpoints import reached
 from outreach.models import Database
-from outreach.outbox import Answer, Books, Claim, Going, Settled, bury, claim, intend, leave_ajar, release_claim, settle
+from outreach.outbox import (
+    Answer,
+    Books,
+    Claim,
+    Going,
+    Settled,
+    bury,
+    claim,
+    intend,
+    leave_ajar,
+    release_claim,
+    settle,
+    spend_allowance,
+)
 from outreach.settings import Settings
 
 from .hands import Hands
 from .parcels import CannotWrite, Desk, NoLongerConfirmed, NoLongerWanted, Parcel
+from .ways import Fallback, Way, choose_way
 from .writing import write_round
 
 log = structlog.get_logger()
@@ -45,12 +59,14 @@ def send_due(
     *,
     stream: Stream,
     settings: Settings,
+    fallback: Fallback | None = None,
     goes_on: Callable[[], bool] = lambda: True,
 ) -> int:
     """Send what is due in `stream` until nothing is, or ten seconds have passed. Returns how many were accepted.
 
-    A negative number says that nothing at all was due or allowed. `goes_on` is asked before each round; when it says
-    no, or the stretch is over, the mails in the air are finished and the rest goes back to the queue.
+    What may leave while the way out of `hands` is closed goes by `fallback`, if there is one. A negative number says
+    that nothing at all was due or allowed. `goes_on` is asked before each round; when it says no, or the stretch is
+    over, the mails in the air are finished and the rest goes back to the queue.
     """
     begun, accepted, found = time.monotonic(), 0, False
 
@@ -58,7 +74,11 @@ def send_due(
         return goes_on() and time.monotonic() - begun < _STRETCH
 
     while may_go_on():
-        batch = _send_batch(db, hands, desk, stream=stream, settings=settings, goes_on=may_go_on)
+        way = Way(hands)
+        if fallback is not None:
+            with db.read() as session:
+                way = choose_way(session, hands, fallback, stream=stream, now=db.now())
+        batch = _send_batch(db, way, desk, stream=stream, settings=settings, goes_on=may_go_on)
         if batch is None:
             break
         found = True
@@ -67,26 +87,34 @@ def send_due(
 
 
 def _send_batch(
-    db: Database, hands: Hands, desk: Desk, *, stream: Stream, settings: Settings, goes_on: Callable[[], bool]
+    db: Database, way: Way, desk: Desk, *, stream: Stream, settings: Settings, goes_on: Callable[[], bool]
 ) -> int | None:
     lease = timedelta(seconds=settings.lease_seconds)
-    transport = hands.transport.name
+    limit = settings.batch if way.places is None else min(settings.batch, way.places)
     with db.begin() as session:
-        held = claim(session, stream, transport=transport, now=db.now(), limit=settings.batch, lease=lease)
+        held = claim(
+            session,
+            stream,
+            transport=way.name,
+            now=db.now(),
+            limit=limit,
+            lease=lease,
+            only_fresh=way.is_fallback,
+        )
         reached("before_claim")
     if held is None:
         return None
     reached("after_claim")
     with db.read() as session:
         parcels = desk.make_up(session, held.ids)
-    accepted = _work_off(db, hands, held, parcels, settings=settings, goes_on=goes_on)
+    accepted = _work_off(db, way, held, parcels, settings=settings, goes_on=goes_on)
     log.info("batch_sent", stream=str(stream), claimed=len(held.ids), accepted=accepted)
     return accepted
 
 
 def _work_off(
     db: Database,
-    hands: Hands,
+    way: Way,
     held: Claim,
     parcels: Sequence[Parcel],
     *,
@@ -97,13 +125,13 @@ def _work_off(
     while rest or answers:
         width = settings.handovers if goes_on() else 0
         patience = _PATIENCE if answers else 0.0
-        commit = partial(_turn, db, hands, held, rest, answers, width=width, settings=settings)
+        commit = partial(_turn, db, way, held, rest, answers, width=width, settings=settings)
         turn = _while_the_database_is_away(commit, patience)
         accepted += len(turn.settled.accepted)
         rest = turn.rest
         if turn.mails:
             reached("after_intent")
-        answers = hands.hand_over(turn.mails, deadline=turn.deadline) if turn.mails else []
+        answers = way.hands.hand_over(turn.mails, deadline=turn.deadline) if turn.mails else []
     return accepted
 
 
@@ -119,7 +147,7 @@ class _Turn:
 
 def _turn(
     db: Database,
-    hands: Hands,
+    way: Way,
     held: Claim,
     parcels: Sequence[Parcel],
     answers: Sequence[Answer],
@@ -128,9 +156,9 @@ def _turn(
     settings: Settings,
 ) -> _Turn:
     """One transaction: settle the last round's answers, and commit the attempts of the next; with no `width`, stop."""
-    transport, lease = hands.transport.name, timedelta(seconds=settings.lease_seconds)
+    transport, lease = way.name, timedelta(seconds=settings.lease_seconds)
     now = db.now()
-    round_ = write_round(parcels, now, width=width, largest=hands.largest)
+    round_ = write_round(parcels, now, width=width, largest=way.hands.largest)
     deadline = time.monotonic() + settings.lease_seconds - settings.provider_timeout * 1.5
     with db.begin() as session, Books(session, now=now) as books:
         retry_base = timedelta(seconds=settings.retry_base_seconds)
@@ -141,7 +169,11 @@ def _turn(
             reason = "the provider is away" if settled.closed else ""
             release_claim(books, held, [*round_.mails, *(p.delivery_id for p in round_.rest)], reason=reason)
             return _Turn(settled, [], [], deadline)
-        going = intend(session, held, list(round_.mails), transport=transport, now=now, lease=lease, books=books)
+        ids = list(round_.mails)
+        if way.per_day:
+            ids = ids[: spend_allowance(session, transport, len(ids), per_day=way.per_day, now=now)]
+            release_claim(books, held, [id_ for id_ in round_.mails if id_ not in ids], reason="no allowance left")
+        going = intend(session, held, ids, transport=transport, now=now, lease=lease, books=books)
         if held.strikes and not going:
             leave_ajar(session, transport, strikes=held.strikes, now=now)
     return _Turn(settled, [(g, round_.mails[g.delivery_id]) for g in going], round_.rest, deadline)

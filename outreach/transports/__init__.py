@@ -6,13 +6,14 @@ from outreach.settings import Settings
 from outreach.transports.base import Transport
 
 
-def make_transport(settings: Settings) -> Transport:
-    """The way out that the settings name. Opens no connection yet; make one per process, after any fork."""
-    if settings.transport == "sendgrid":  # imported here, as the library takes its time
+def make_transport(settings: Settings, name: str = "") -> Transport:
+    """The way out called `name`, the settings' own by default. Opens no connection; make it after any fork."""
+    name = name or settings.transport
+    if name == "sendgrid":  # imported here, as the library takes its time
         from outreach.transports.sendgrid import SendGridTransport
 
         return SendGridTransport.from_settings(settings)
-    if settings.transport == "smtp":
+    if name == "smtp":
         from outreach.transports.smtp import SmtpTransport
 
         return SmtpTransport.from_settings(settings)
