@@ -95,9 +95,15 @@ def environment(settings: Settings) -> dict[str, str]:
     Empty values are passed on as well: they say "not set" louder than a `.env` file.
     """
     given = {PREFIX + f.name.upper(): getattr(settings, f.name) for f in fields(settings)}
-    as_text = {name: ",".join(v) if isinstance(v, tuple) else str(v) for name, v in given.items()}
     rest = {name: value for name, value in os.environ.items() if name not in given}
-    return rest | as_text
+    return rest | {name: _as_text(value) for name, value in given.items()}
+
+
+def _as_text(value: object) -> str:
+    """A setting as its reader takes it: a list with commas, yes and no as 1 and 0."""
+    if isinstance(value, tuple):
+        return ",".join(value)
+    return str(int(value)) if isinstance(value, bool) else str(value)
 
 
 class Supervisor:
