@@ -65,6 +65,11 @@ class Settings:
     canary: int = 20  #: mails of a planned wave that go first; 0 is all at once
     mails_per_week: int = 3  #: mailings and follow-ups to one signer, over all campaigns
 
+    keep_unconfirmed_days: int = 7
+    keep_words_days: int = 28  #: own words, after all letters of the signature have left
+    keep_closed_days: int = 183  #: signers' names, after the campaign was closed
+    keep_reports_days: int = 90
+
     handovers: int = 64  #: mails one worker process has in the air at once
     batch: int = 500  #: deliveries claimed at once
     lease_seconds: int = 120
@@ -259,6 +264,10 @@ _READERS: dict[str, Callable[[str, str], Any]] = {
     "UNDO_SECONDS": _whole(0, 600, "60"),
     "CANARY": _whole(0, 1000, "20"),
     "MAILS_PER_WEEK": _whole(1, 100, "3"),
+    "KEEP_UNCONFIRMED_DAYS": _whole(7, 3650, "7"),
+    "KEEP_WORDS_DAYS": _whole(1, 3650, "28"),
+    "KEEP_CLOSED_DAYS": _whole(1, 3650, "183"),
+    "KEEP_REPORTS_DAYS": _whole(1, 3650, "90"),
     "HANDOVERS": _whole(1, 256, "64"),
     "BATCH": _whole(1, 2000, "500"),
     "LEASE_SECONDS": _whole(5, 3600, "120"),

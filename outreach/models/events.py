@@ -42,7 +42,7 @@ class ProviderEvent(Base):
     address_hash: Mapped[str | None]  #: whom it is about, for reports that name no delivery
     hard: Mapped[bool] = mapped_column(default=True)  #: of a bounce: the address is bad, not just this mail
     cause: Mapped[Cause | None] = mapped_column(by_value(Cause))  #: why it did not arrive
-    raw: Mapped[dict[str, Any] | None] = mapped_column(JSON)  #: as it came, without address, IP and browser
+    raw: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))  #: as it came, without address, IP and browser
     applied_at: Mapped[datetime | None]
 
 

@@ -1,0 +1,110 @@
+"""`outreach person …`: everything we hold about somebody, and the end of it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from outreach import audit_log, people
+from outreach.cli import base
+from outreach.cli.base import Json
+from outreach.errors import BadInput
+from outreach.signing.forms import clean_address
+
+app = typer.Typer(help="A person's rights: what we hold about them, and its end.", no_args_is_help=True)
+
+Address = Annotated[str, typer.Argument(metavar="ADDRESS")]
+
+
+@app.command()
+def export(
+    address: Address,
+    folder: Annotated[
+        Path | None, typer.Option("--to", help="A folder for one CSV file per table, and the JSON.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Give out every row about one person: letters, mails, reports, consents, suppressions."""
+    with base.engine() as engine, engine.db.begin() as session:
+        person = people.find(session, _checked(address), keys=engine.keys)
+        tables = people.export(session, person)
+        audit_log.note(session, "cli", "person.export", f"address:{person.address_hash[:12]}", now=engine.now())
+    if folder is not None:
+        _write(folder, tables)
+    if as_json or folder is None:
+        base.emit({"tables": tables})
+    else:
+        rows = sum(map(len, tables.values()))
+        base.out.print(f"{rows} rows of {len(tables)} tables are in {folder}.", markup=False)
+
+
+@app.command()
+def erase(
+    address: Address,
+    apply: Annotated[bool, typer.Option("--apply", help="Do it. Without this it is only shown.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Take a person out of every table and file. Shows what would happen unless --apply is given."""
+    with base.engine() as engine:
+        checked = _checked(address)
+        with engine.db.begin() as session:
+            person = people.find(session, checked, keys=engine.keys)
+            if apply:
+                done = people.erase(session, person, actor="cli", now=engine.now())
+            else:
+                done = people.look(session, person)
+        files = people.remove_mails(engine.settings.mailbox_dir, done.refs) if apply else 0
+        at_provider = engine.settings.transport == "sendgrid"
+    if as_json:
+        told = {"signatures": done.signatures, "cancelled": done.cancelled, "gone": done.gone, "links": done.links}
+        base.emit({"applied": apply, "known": person.supporter_id is not None, **told, "files": files})
+        return
+    if person.supporter_id is None:
+        base.out.print("Nobody with this address is known here.")
+    verb = "" if apply else "would be "
+    base.out.print(f"{done.signatures} signatures {verb}made nameless, {done.links} links {verb}ended.")
+    base.out.print(
+        f"{done.cancelled} mails that have not left {verb}called off; {done.gone} letters have left already."
+    )
+    if apply:
+        base.out.print(f"{files} mails in the mailbox folder were deleted. The address stays suppressed, as a hash.")
+        if at_provider:
+            base.out.print("SendGrid keeps its own records: ask it for an erase job (POST /v3/recipients/erasejob).")
+    else:
+        base.out.print("Nothing was changed. Add --apply to do it.")
+
+
+def _checked(address: str) -> str:
+    try:
+        return clean_address(address)
+    except ValueError as error:
+        raise BadInput(str(error), where="ADDRESS") from None
+
+
+def _write(folder: Path, tables: dict[str, list[dict[str, Any]]]) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "person.json").write_text(json.dumps(tables, ensure_ascii=False, indent=1) + "\n", "utf-8")
+        for name, rows in tables.items():
+            if rows:
+                (folder / f"{name}.csv").write_text(_csv(rows), "utf-8")
+    except OSError as error:
+        raise BadInput(f"{folder} cannot be written ({error.strerror}).", where="--to") from None
+
+
+def _csv(rows: list[dict[str, Any]]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\r\n")
+    writer.writeheader()
+    writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
+    return text.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    """A value that no spreadsheet takes for a formula."""
+    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value

@@ -1,0 +1,129 @@
+"""Taking a person out. Rows that the books and the counts need stay, with nothing personal in them.
+
+What has not left is called off. What has left is anonymised: the office keeps its letter, we keep that there was one.
+The keyed hash of the address stays as a suppression, so that the same person is not written to again because
+somebody imports an old list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import suppress as ignoring
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy import ColumnElement, delete, func, select, update
+from sqlalchemy.orm import Session
+
+from outreach import audit_log, outbox
+from outreach.domain.deliveries import UNSENT, MailClass, State, called_off
+from outreach.models import Attempt, Delivery, ProviderEvent, Signature, Supporter, Token
+from outreach.suppression import suppress
+from outreach.transports.mailbox import mail_names
+
+from .records import Person, deliveries_of
+
+REASON = "erased"
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """What erasing a person comes to."""
+
+    signatures: int
+    cancelled: int  #: mails that have not left and will not
+    gone: int  #: letters that left or may have left; nobody can call them back
+    links: int
+    refs: tuple[str, ...]  #: of all deliveries: their files are to be removed as well
+
+
+def look(session: Session, person: Person) -> Erased:
+    """What `erase` would come to. Changes nothing."""
+    mine = select(Delivery.state, Delivery.mail_class, Delivery.ref).where(Delivery.id.in_(deliveries_of(person)))
+    rows = session.execute(mine).all()
+    signatures = select(func.count()).select_from(Signature).where(Signature.supporter_id == person.supporter_id)
+    links = select(func.count()).select_from(Token).where(_links(person))
+    return Erased(
+        signatures=session.scalar(signatures) or 0,
+        cancelled=sum(row.state in UNSENT for row in rows),
+        gone=sum(row.mail_class is MailClass.LETTER and row.state in _GONE for row in rows),
+        links=session.scalar(links) or 0,
+        refs=tuple(row.ref for row in rows),
+    )
+
+
+_GONE = (State.SENDING, State.ACCEPTED, State.IN_DOUBT, State.GIVEN_UP)
+
+
+def erase(session: Session, person: Person, *, actor: str, now: datetime, reason: str = REASON) -> Erased:
+    """Erase a person in the caller's transaction; afterwards `remove_mails` for the refs it returns.
+
+    Doing it twice changes nothing more. Somebody nobody knows is still kept from being written to.
+    """
+    found = look(session, person)
+    suppress(session, person.address_hash, scope="all", reason=REASON, now=now)
+    if person.supporter_id is not None:
+        anonymise(session, person, actor=actor, now=now, reason=reason)
+    audit_log.note(
+        session,
+        actor,
+        "person.erase",
+        f"address:{person.address_hash[:12]}",
+        None,
+        {"signatures": found.signatures, "cancelled": found.cancelled, "reason": reason},
+        now=now,
+    )
+    return found
+
+
+def anonymise(session: Session, person: Person, *, actor: str, now: datetime, reason: str) -> None:
+    """Leave nothing personal of this supporter in any row."""
+    supporter = session.get_one(Supporter, person.supporter_id, with_for_update=True, populate_existing=True)
+    mine = Delivery.id.in_(deliveries_of(person))
+    session.execute(select(Delivery.id).where(mine).order_by(Delivery.id).with_for_update())
+    with outbox.Books(session, now=now, actor=actor) as books:
+        for state in UNSENT:
+            for maybe_sent in (False, True):
+                books.move_where(
+                    mine & (Delivery.state == state) & (Delivery.maybe_sent == maybe_sent),
+                    state,
+                    called_off(State.CANCELLED, maybe_sent=maybe_sent),
+                    reason=reason,
+                )
+    letters = deliveries_of(person)
+    for change in (
+        update(ProviderEvent)
+        .where(ProviderEvent.delivery_id.in_(letters) | (ProviderEvent.address_hash == person.address_hash))
+        .values(raw=None, reason="", address_hash=None),
+        update(Attempt).where(Attempt.delivery_id.in_(letters)).values(detail=""),
+        # Mails to the person themselves; a letter's hash is that of the office it goes to.
+        update(Delivery).where(mine, Delivery.mail_class != MailClass.LETTER).values(address_hash=None),
+        delete(Token).where(_links(person)),
+        update(Signature).where(Signature.supporter_id == supporter.id).values(**BLANK),
+    ):
+        session.execute(change.execution_options(synchronize_session=False))
+    supporter.address = supporter.address_key = supporter.address_hash = f"erased:{supporter.ref}"
+    supporter.erased_at = supporter.erased_at or now
+    session.flush()
+    session.expire_all()
+
+
+#: What of a signature is personal.
+BLANK = {"name": "", "city": "", "postal_code": "", "own_words": "", "evidence": ""}
+
+
+def _links(person: Person) -> ColumnElement[bool]:
+    mine = select(Signature.id).where(Signature.supporter_id == person.supporter_id)
+    return (Token.supporter_id == person.supporter_id) | Token.signature_id.in_(mine)
+
+
+def remove_mails(folder: Path, refs: Iterable[str]) -> int:
+    """Delete the files of these deliveries in the mailbox folder; how many there were."""
+    wanted, removed = set(refs), 0
+    for name in mail_names(folder) if wanted else ():
+        if name.partition(".")[0] in wanted:
+            with ignoring(FileNotFoundError):
+                (folder / name).unlink()
+                removed += 1
+    return removed

@@ -1,0 +1,187 @@
+"""What has been kept long enough. A run does exactly what its dry run listed: both look with the same eyes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Select, delete, exists, or_, select, update
+from sqlalchemy.orm import Session
+
+from outreach import audit_log
+from outreach.domain.deliveries import UNSENT, MailClass, State
+from outreach.models import (
+    Campaign,
+    CampaignState,
+    Delivery,
+    ProviderEvent,
+    Signature,
+    SignatureState,
+    Supporter,
+    Token,
+)
+from outreach.settings import Settings
+
+from .erasing import BLANK, anonymise
+from .records import Person
+
+
+@dataclass(frozen=True, slots=True)
+class Overdue:
+    """Rows that one rule says have been kept long enough."""
+
+    rule: str
+    words: str
+    ids: tuple[int | str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """`days` names the setting; `due(before)` selects the ids; `act(session, ids, now)` ends them."""
+
+    name: str
+    words: str
+    days: str
+    due: Callable[[datetime], Select[Any]]
+    act: Callable[[Session, Sequence[Any], datetime], None]
+
+
+def overdue(session: Session, settings: Settings, *, now: datetime) -> list[Overdue]:
+    """What is to be ended now, rule by rule; a rule with nothing to do is there with no ids."""
+    return [
+        Overdue(
+            rule.name,
+            rule.words.format(days=getattr(settings, rule.days)),
+            tuple(session.scalars(rule.due(now - timedelta(days=getattr(settings, rule.days))))),
+        )
+        for rule in RULES
+    ]
+
+
+def apply(session: Session, found: Sequence[Overdue], *, actor: str, now: datetime) -> None:
+    """End what `overdue` found, in the same transaction. Counts of signatures and letters do not change."""
+    by_name: Mapping[str, Rule] = {rule.name: rule for rule in RULES}
+    for rows in found:
+        if rows.ids:
+            by_name[rows.rule].act(session, rows.ids, now)
+            audit_log.note(
+                session, actor, "retention.apply", f"rule:{rows.rule}", None, {"rows": len(rows.ids)}, now=now
+            )
+
+
+# --- the rules --------------------------------------------------------------------------------------------------------
+
+
+def _never_confirmed(before: datetime) -> Select[Any]:
+    asked_again = exists().where(Token.signature_id == Signature.id, Token.created_at >= before)
+    return (
+        select(Signature.id)
+        .where(Signature.state == SignatureState.PENDING, Signature.created_at < before, ~asked_again, ~_is_blank())
+        .order_by(Signature.id)
+    )
+
+
+def _end_unconfirmed(session: Session, ids: Sequence[Any], now: datetime) -> None:
+    session.execute(
+        update(Signature)
+        .where(Signature.id.in_(ids))
+        .values(**BLANK, state=SignatureState.INVALIDATED)
+        .execution_options(synchronize_session=False)
+    )
+    session.execute(delete(Token).where(Token.signature_id.in_(ids)).execution_options(synchronize_session=False))
+    _anonymise_the_lonely(session, ids, now)
+
+
+def _words_gone(before: datetime) -> Select[Any]:
+    letters = Delivery.signature_id == Signature.id, Delivery.mail_class == MailClass.LETTER
+    left = exists().where(*letters, Delivery.accepted_at < before)
+    open_ = exists().where(
+        *letters,
+        or_(
+            Delivery.state.in_([*UNSENT, State.SENDING, State.IN_DOUBT]),
+            (Delivery.state == State.ACCEPTED) & (Delivery.accepted_at >= before),
+        ),
+    )
+    return select(Signature.id).where(Signature.own_words != "", left, ~open_).order_by(Signature.id)
+
+
+def _blank_words(session: Session, ids: Sequence[Any], now: datetime) -> None:
+    session.execute(
+        update(Signature).where(Signature.id.in_(ids)).values(own_words="").execution_options(synchronize_session=False)
+    )
+
+
+def _closed_long_ago(before: datetime) -> Select[Any]:
+    closed = select(Campaign.id).where(Campaign.state == CampaignState.CLOSED, Campaign.closed_at < before)
+    waiting = exists().where(Delivery.signature_id == Signature.id, Delivery.state.in_(UNSENT))
+    return select(Signature.id).where(Signature.campaign_id.in_(closed), ~_is_blank(), ~waiting).order_by(Signature.id)
+
+
+def _blank_signatures(session: Session, ids: Sequence[Any], now: datetime) -> None:
+    session.execute(
+        update(Signature).where(Signature.id.in_(ids)).values(**BLANK).execution_options(synchronize_session=False)
+    )
+    _anonymise_the_lonely(session, ids, now)
+
+
+def _told_long_ago(before: datetime) -> Select[Any]:
+    says = or_(ProviderEvent.raw.is_not(None), ProviderEvent.reason != "")
+    return (
+        select(ProviderEvent.id)
+        .where(ProviderEvent.received_at < before, ProviderEvent.applied_at.is_not(None), says)
+        .order_by(ProviderEvent.id)
+    )
+
+
+def _blank_reports(session: Session, ids: Sequence[Any], now: datetime) -> None:
+    session.execute(
+        update(ProviderEvent)
+        .where(ProviderEvent.id.in_(ids))
+        .values(raw=None, reason="", address_hash=None)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _is_blank() -> Any:
+    return (Signature.name == "") & (Signature.own_words == "")
+
+
+def _anonymise_the_lonely(session: Session, signature_ids: Sequence[Any], now: datetime) -> None:
+    """Supporters of whom nothing but blank signatures is left are nobody any more."""
+    people = select(Signature.supporter_id).where(Signature.id.in_(signature_ids))
+    known = exists().where(Signature.supporter_id == Supporter.id, ~_is_blank())
+    lonely = session.execute(
+        select(Supporter.id, Supporter.address_hash).where(
+            Supporter.id.in_(people), Supporter.erased_at.is_(None), ~known
+        )
+    ).all()
+    for supporter_id, address_hash in lonely:
+        anonymise(session, Person(address_hash, supporter_id), actor="engine", now=now, reason="retention")
+
+
+RULES = (
+    Rule(
+        "unconfirmed",
+        "signatures that nobody confirmed in {days} days",
+        "keep_unconfirmed_days",
+        _never_confirmed,
+        _end_unconfirmed,
+    ),
+    Rule("own_words", "own words of letters that left {days} days ago", "keep_words_days", _words_gone, _blank_words),
+    Rule(
+        "closed",
+        "names and places of signers of campaigns closed {days} days ago",
+        "keep_closed_days",
+        _closed_long_ago,
+        _blank_signatures,
+    ),
+    Rule(
+        "reports",
+        "provider reports of {days} days ago, as they came",
+        "keep_reports_days",
+        _told_long_ago,
+        _blank_reports,
+    ),
+)
