@@ -102,9 +102,9 @@ RANK: Mapping[EventState | None, int] = {
     EventState.PROCESSED: 1,
     EventState.DEFERRED: 2,
     EventState.DELIVERED: 3,
-    EventState.BOUNCED: 4,  # a bounce may follow a delivery (asynchronous bounce), never the reverse
     EventState.DROPPED: 4,
-    EventState.COMPLAINED: 5,
+    EventState.BOUNCED: 5,  # may follow a delivery (asynchronous bounce), never the reverse; a drop is its consequence
+    EventState.COMPLAINED: 6,
 }
 
 
