@@ -18,7 +18,7 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session, joinedload
 
-from outreach import audit_log, outbox
+from outreach import audit_log, holidays, outbox
 from outreach.domain.addresses import address_key
 from outreach.domain.deliveries import Stream
 from outreach.domain.pacing import OfficeHours
@@ -134,7 +134,7 @@ def set_contact(
         channel=Channel.EMAIL,
         value=address,
         address_hash=address_hash,
-        lane=_lane(session, target, f"mailbox:{address_hash}", settings, now=now),
+        lane=_lane(session, target, address, address_hash, settings, now=now),
         created_at=now,
     )
     session.add(contact)
@@ -147,7 +147,10 @@ def set_contact(
     return contact
 
 
-def _lane(session: Session, target: Target, key: str, settings: Settings, *, now: datetime) -> Lane:
+def _lane(
+    session: Session, target: Target, address: str, address_hash: str, settings: Settings, *, now: datetime
+) -> Lane:
+    key = f"mailbox:{address_hash}"
     insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
     session.execute(
         insert(Lane)
@@ -163,7 +166,10 @@ def _lane(session: Session, target: Target, key: str, settings: Settings, *, now
         )
         .on_conflict_do_nothing()
     )
-    return session.scalars(select(Lane).where(Lane.key == key)).one()
+    found = session.scalars(select(Lane).where(Lane.key == key)).one()
+    found.domain = outbox.domain_of(address)
+    session.flush()
+    return found
 
 
 def read_pace(
@@ -173,12 +179,14 @@ def read_pace(
     hours: str | None = None,
     days: str | None = None,
     zone: str | None = None,
-) -> dict[str, int | str | None]:
-    """Limits as people type them, as the columns of a lane. None leaves a limit as it is; "none" lifts a cap.
+    calendar: str | None = None,
+    curve: str | None = None,
+) -> dict[str, Any]:
+    """Limits as people type them, as the columns of a lane. None leaves a limit as it is; "none" lifts it.
 
     BadInput, with the option's name as `where`, for what cannot be read.
     """
-    changes: dict[str, int | str | None] = {}
+    changes: dict[str, Any] = {}
     for column, cap in (("per_hour", per_hour), ("per_day", per_day)):
         if cap is not None:
             changes[column] = _cap(cap, "--" + column.replace("_", "-"))
@@ -188,6 +196,10 @@ def read_pace(
         changes["days"] = _days(days)
     if zone is not None:
         changes["zone"] = _zone(zone)
+    if calendar is not None:
+        changes["calendar"] = "" if calendar.strip().casefold() == "none" else holidays.checked_calendar(calendar)
+    if curve is not None:
+        changes["curve"] = _curve(curve)
     return changes
 
 
@@ -237,12 +249,27 @@ def _zone(text: str) -> str:
         ) from None
 
 
-def set_pace(
-    session: Session, target: Target, changes: Mapping[str, int | str | None], *, now: datetime, actor: str
-) -> Lane:
+def _curve(text: str) -> list[int] | None:
+    if text.strip().casefold() in ("none", "flat"):
+        return None
+    weights = [part.strip() for part in text.split(",")]
+    if (
+        len(weights) != 24
+        or not all(re.fullmatch(r"\d{1,4}", w, re.ASCII) for w in weights)
+        or not any(map(int, weights))
+    ):
+        raise BadInput(
+            f"{text[:40]!r} is not a weight for each of the 24 hours.",
+            where="--curve",
+            advice="Write 24 whole numbers with commas, from midnight on; 0 closes an hour. Or write flat.",
+        )
+    return [int(weight) for weight in weights]
+
+
+def set_pace(session: Session, target: Target, changes: Mapping[str, Any], *, now: datetime, actor: str) -> Lane:
     """Change the limits of the target's mailbox, for everybody who is reached by it; see `read_pace`.
 
-    NotNow for a target without an email contact.
+    NotNow for a target without an email contact; BadInput for a calendar without any day.
     """
     contact = email_contact(session, target)
     lane = contact.lane if contact else None
@@ -255,6 +282,12 @@ def set_pace(
     before: dict[str, Any] = {name: getattr(lane, name) for name in changes}
     if before == dict(changes):
         return lane
+    if changes.get("calendar") and not holidays.listing(session, changes["calendar"]):
+        raise BadInput(
+            "There is no day in this calendar.",
+            where="--holidays",
+            advice=f"Import its days first: outreach holidays import FILE --calendar {changes['calendar']}",
+        )
     for name, value in changes.items():
         setattr(lane, name, value)
     if "zone" in changes:

@@ -4,6 +4,8 @@ enqueue.py    rows for letters and notices, held or queued
 claiming.py   claim, intend, settle, release, rescue: what workers do
 desk.py       hold, release, cancel, resend, call off: what people do
 brakes.py     stop everything in a scope
+budgets.py    what several lanes together may send
+places.py     how many may leave a lane now, or a wave, and how campaigns share a mailbox
 doors.py      whether a provider takes mail from us now, and who tries it again
 allowance.py  what a way out may carry a day while receivers do not know it
 books.py      the one function that changes a state, with its log and counters
@@ -12,6 +14,7 @@ books.py      the one function that changes a state, with its log and counters
 from .allowance import allowance_left, spend_allowance
 from .books import Books, due_streams
 from .brakes import brakes_pulled, lift_brake, pull_brake
+from .budgets import budgets_set, domain_of, drop_budget, set_budget
 from .claiming import Claim, Going, claim, intend, release_claim
 from .desk import CalledOff, cancel, cancel_letters, hold, release, resend, resolve_doubts
 from .doors import is_open, leave_ajar
@@ -37,11 +40,14 @@ __all__ = [
     "accept_evidence",
     "allowance_left",
     "brakes_pulled",
+    "budgets_set",
     "bury",
     "cancel",
     "cancel_letters",
     "claim",
     "contact_changed",
+    "domain_of",
+    "drop_budget",
     "due_streams",
     "enqueue_letters",
     "enqueue_letters_of",
@@ -58,6 +64,7 @@ __all__ = [
     "rescue",
     "resend",
     "resolve_doubts",
+    "set_budget",
     "settle",
     "spend_allowance",
     "stream_lane",

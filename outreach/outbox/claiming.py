@@ -13,19 +13,21 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, exists, func, insert, select
+from sqlalchemy import ColumnElement, insert, select
 from sqlalchemy.orm import Session
 
 from outreach.domain.deliveries import State, Stream
-from outreach.domain.pacing import DAY, room
+from outreach.domain.pacing import fair_shares
 from outreach.models import Attempt, Delivery, Lane
 
 from .books import Books
 from .brakes import in_no_scope, scopes_pulled, stops
+from .budgets import Purse
 from .doors import is_closed, knock, open_door
+from .places import Gates, campaigns_waiting, closed_days_of, had_lately, lanes_due, room_of
 from .stops import still_allowed
 
 
@@ -65,65 +67,84 @@ def claim(
     scopes = scopes_pulled(session)
     if stops(scopes, stream, transport) or (door := open_door(session, transport, now=now)) is None:
         return None
-    limit = 1 if door.strikes else limit
-    token = secrets.token_hex(16)
-    until = now + lease
+    purse = Purse.open(session, stream, now)
+    limit = purse.left(f"stream:{stream}", 1 if door.strikes else limit)
+    if limit == 0:
+        return None
     allowed = in_no_scope(scopes)
     if only_fresh:
         allowed.append(Delivery.maybe_sent.is_(False))
-    ids: list[int] = []
+    token, until = secrets.token_hex(16), now + lease
     with Books(session, now=now) as books:
-        free: list[int] = []
-        for lane in _lanes_due(session, stream, now):
-            if lane.pace.is_free:
-                free.append(lane.id)
-            elif len(ids) < limit:
-                places = min(_room(session, lane, now), limit - len(ids))
-                ids += _take(books, [lane.id], allowed, places, token, until)
-        ids += _take(books, free, allowed, limit - len(ids), token, until)
-    if not ids:
+        draw = _Draw(books, purse, Gates.open(session, purse, limit), allowed, limit, token, until)
+        _draw_from_lanes(draw, lanes_due(session, stream, now))
+    if not draw.ids:
         return None
+    purse.draw(f"stream:{stream}", len(draw.ids))
     if door.strikes:
         knock(session, door, now=now)
-    return Claim(token, stream, ids, until, door.strikes)
+    return Claim(token, stream, draw.ids, until, door.strikes)
 
 
-def _lanes_due(session: Session, stream: Stream, now: datetime) -> Sequence[Lane]:
-    """Open lanes with something due. Locked: while one worker counts a lane's room, no other counts it too."""
-    waiting = exists().where(Delivery.lane_id == Lane.id, Delivery.state == State.QUEUED, Delivery.due_at <= now)
-    paced = (
-        Lane.per_hour.is_not(None)
-        | Lane.per_day.is_not(None)
-        | (func.coalesce(Lane.hours, "always") != "always")
-        | (Lane.days != "all")
-    )
-    open_now = select(Lane).where(Lane.stream == stream, Lane.opens_at <= now, waiting)
-    # Free lanes need no lock: nothing is counted for them. The order is by chance, so that none always comes last.
-    counted = session.scalars(open_now.where(paced).order_by(func.random()).with_for_update(skip_locked=True)).all()
-    return [*counted, *session.scalars(open_now.where(~paced))]
+@dataclass
+class _Draw:
+    """What one claim has taken so far, and how it takes more."""
+
+    books: Books
+    purse: Purse
+    gates: Gates
+    allowed: Sequence[ColumnElement[bool]]
+    left: int
+    token: str
+    until: datetime
+    ids: list[int] = field(default_factory=list)
+
+    def take(self, lane_ids: Sequence[int], places: int, *more: ColumnElement[bool]) -> int:
+        """Take up to `places` due deliveries of these lanes, the oldest first; how many it came to."""
+        allowed = [*self.allowed, *more]
+        allowed += self.gates.conditions(lane_ids, allowed, self.books.now)
+        taken = _take(self.books, lane_ids, allowed, min(places, self.left), self.token, self.until)
+        self.gates.pass_through(self.books.session, self.purse, taken)
+        self.ids += taken
+        self.left -= len(taken)
+        return len(taken)
 
 
-def _room(session: Session, lane: Lane, now: datetime) -> int:
-    """How many may leave this lane now; when none, the lane is shut until there may be room again."""
-    pace = lane.pace
-    # First what flies, then what ended: a mail that lands between the two looks is counted twice, never missed.
-    flying = session.execute(
-        select(func.count())
-        .select_from(Delivery)
-        .where(Delivery.lane_id == lane.id, Delivery.state.in_([State.CLAIMED, State.SENDING]))
-    ).scalar_one()
-    longest = max(pace.per_hour or 0, pace.per_day or 0)
-    ended = session.scalars(
-        select(Attempt.ended_at)
-        .where(Attempt.lane_id == lane.id, Attempt.ended_at >= now - DAY, Attempt.outcome != "unavailable")
-        .order_by(Attempt.ended_at.desc())
-        .limit(longest)
-    ).all()
-    left = room(pace, [at for at in reversed(ended) if at is not None], flying, now)
-    if left.now == 0:
-        lane.opens_at = left.opens_at
-        session.flush()
-    return left.now
+def _draw_from_lanes(draw: _Draw, lanes: Sequence[Lane]) -> None:
+    session, now, free = draw.books.session, draw.books.now, list[int]()
+    closed, capped_domains = closed_days_of(session, lanes), set(draw.purse.keys("domain"))
+    for lane in lanes:
+        in_budget = lane.domain in capped_domains
+        is_free = lane.pace_with(closed.get(lane.id, frozenset())).is_free
+        if is_free and not in_budget:
+            free.append(lane.id)
+        elif draw.left > 0:
+            places = draw.purse.left(f"domain:{lane.domain}", draw.left) if in_budget else draw.left
+            if places > 0 and not is_free:
+                places = min(places, room_of(session, lane, closed.get(lane.id, frozenset()), now))
+            taken = _share_out(draw, lane.id, places)
+            if in_budget:
+                draw.purse.draw(f"domain:{lane.domain}", taken)
+    draw.take(free, draw.left)
+
+
+def _share_out(draw: _Draw, lane_id: int, places: int) -> int:
+    """Take up to `places` from a mailbox's lane, first for the campaign that had least lately; how many it came to."""
+    if places <= 0:
+        return 0
+    session = draw.books.session
+    campaigns = campaigns_waiting(session, lane_id)
+    if len(campaigns) < 2:
+        return draw.take([lane_id], places)
+    had = had_lately(session, lane_id, campaigns, draw.books.now)
+    before = draw.left
+    while had and before - draw.left < places:
+        for campaign_id, share in fair_shares(had, places - (before - draw.left)).items():
+            taken = draw.take([lane_id], share, Delivery.campaign_id == campaign_id)
+            had[campaign_id] += taken
+            if taken < share:
+                del had[campaign_id]  # it has no more, and leaves its places to the others
+    return before - draw.left
 
 
 def _take(

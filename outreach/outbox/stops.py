@@ -20,6 +20,7 @@ from .books import Books
 from .enqueue import NO_CONTACT, place_of, usable_contacts
 
 if TYPE_CHECKING:
+from .places import closed_days_of
     from .claiming import Claim
 
 _ENDED = (SignatureState.WITHDRAWN, SignatureState.INVALIDATED)
@@ -81,8 +82,10 @@ def _suppressed(session: Session, stream: Stream, rows: Sequence[Any]) -> set[in
 
 def _shut_lanes(session: Session, lane_ids: Iterable[int], books: Books) -> set[int]:
     """Lanes whose office has closed since the claim."""
-    lanes = session.scalars(select(Lane).where(Lane.id.in_(list(lane_ids)), Lane.hours.is_not(None)))
-    return {lane.id for lane in lanes if lane.pace.hours is not None and not lane.pace.hours.is_open(books.now)}
+    lanes = session.scalars(select(Lane).where(Lane.id.in_(list(lane_ids)))).all()
+    closed = closed_days_of(session, lanes)
+    hours = {lane.id: lane.pace_with(closed.get(lane.id, frozenset())).hours for lane in lanes}
+    return {lane_id for lane_id, office in hours.items() if office is not None and not office.is_open(books.now)}
 
 
 def _place_anew(session: Session, books: Books, held: Claim, rows: Sequence[Any]) -> None:

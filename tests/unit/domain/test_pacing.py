@@ -183,7 +183,9 @@ def test_what_is_not_wanted_is_not_spent() -> None:
 
 def test_a_raised_budget_holds_at_once() -> None:
     slow = spend(Pace(per_hour=1), None, None, 1, NOON)
-    assert spend(Pace(per_hour=60), slow.hour_next, None, 1, NOON).opens_at <= NOON + MINUTE + TICK
+    raised = spend(Pace(per_hour=60), slow.hour_next, None, 1, NOON)
+    assert (raised.n, raised.opens_at) == (0, NOON + MINUTE + TICK)
+    assert spend(Pace(per_hour=60), raised.hour_next, None, 1, raised.opens_at).n == 1
 
 
 def test_a_closed_budget_gives_nothing_and_says_when_it_opens() -> None:
