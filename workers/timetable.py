@@ -2,6 +2,7 @@
 
 sweep    finds due deliveries whose doorbell was lost, and lanes that have opened again
 rescue   frees what dead workers held; a mail that was just being handed over is in doubt
+plan     begins waves at their time, makes their deliveries, watches and ends them
 events   applies what providers reported, where the web process rang in vain
 prune    forgets processes that are long gone
 """
@@ -13,6 +14,7 @@ from typing import Any
 #: A ring that nobody heard by then is of no use: the next one is on its way.
 _SWEEP_EVERY, _RESCUE_EVERY, _PRUNE_EVERY = 5.0, 15.0, 3600.0
 _EVENTS_EVERY = 10.0
+_PLAN_EVERY = 5.0
 
 
 def _ring(task: str, every: float, queue: str) -> dict[str, Any]:
@@ -23,6 +25,7 @@ TIMETABLE: dict[str, dict[str, Any]] = {
     # The sweep takes milliseconds and somebody may be waiting for what it finds: it never queues behind bulk.
     "sweep": _ring("outreach.sweep", _SWEEP_EVERY, "act"),
     "rescue": _ring("outreach.rescue", _RESCUE_EVERY, "chores"),
+    "plan": _ring("outreach.plan", _PLAN_EVERY, "chores"),
     "events": _ring("outreach.events", _EVENTS_EVERY, "chores"),
     "prune": _ring("outreach.prune", _PRUNE_EVERY, "chores"),
 }

@@ -23,7 +23,7 @@ app = typer.Typer(
 )
 
 #: noun → module with `app`; a module with `register(app)` adds top-level commands instead.
-NOUNS = ("campaign", "targets", "signers", "letter", "deliveries", "suppressions", "user")
+NOUNS = ("campaign", "targets", "signers", "letter", "wave", "deliveries", "suppressions", "user")
 TOP = ("running", "doctor", "audit", "demo", "bench")
 
 

@@ -78,10 +78,13 @@ class Tally:
     complaints: int = 0
     failed: int = 0  #: rejected, or dead
 
-    def since(self, before: Tally) -> Tally:
-        """What has come since `before`."""
-        mine, theirs = asdict(self), asdict(before)
-        return Tally(**{name: n - theirs[name] for name, n in mine.items()})
+    def since(self, before: Mapping[str, int]) -> Tally:
+        """What has come since `before`, a tally as JSON."""
+        return Tally(**{name: n - before.get(name, 0) for name, n in asdict(self).items()})
+
+    def as_json(self) -> dict[str, int]:
+        """To be kept beside the wave."""
+        return asdict(self)
 
     def verdict(self, phase: Phase) -> str:
         """Why a wave with this tally must stop, as a sentence; "" while it may go on."""

@@ -13,12 +13,13 @@ from datetime import datetime
 from types import TracebackType
 from typing import Any, NamedTuple, Self, cast
 
-from sqlalchemy import Table, and_, exists, insert, select, update
+from sqlalchemy import Select, Table, and_, exists, insert, literal, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from outreach.domain.deliveries import NEXT, MailClass, State, Stream
 from outreach.models import Counter, Delivery, Lane, LogEntry, Minute
+from outreach.models.base import UTCDateTime
 
 #: Rows per counter. Two workers that settle at once touch different rows, unless they share a shard by chance.
 _SHARDS = 16
@@ -125,6 +126,43 @@ class Books:
             self._tally[Account(campaign_id, wave_id or 0, mail_class), state] += 1
             self._note(id_, None, state, reason)
         return [row[0] for row in added]
+
+    def move_into_wave(self, ids: Sequence[int], wave_id: int, **values: Any) -> list[int]:
+        """held → queued, and from now on in the books of that wave. The rows must be locked by the caller."""
+        held = Delivery.id.in_(ids) & (Delivery.state == State.HELD)
+        was_in = dict(self.session.execute(select(Delivery.id, Delivery.wave_id).where(held)).all())
+        change = (
+            update(Delivery)
+            .where(held)
+            .values(state=State.QUEUED, reason="", wave_id=wave_id, **values)
+            .returning(Delivery.id, Delivery.campaign_id, Delivery.mail_class)
+            .execution_options(synchronize_session=False)
+        )
+        moved = self.session.execute(change).all()
+        for id_, campaign_id, mail_class in moved:
+            self._tally[Account(campaign_id, was_in[id_] or 0, mail_class), State.HELD] -= 1
+            self._tally[Account(campaign_id, wave_id, mail_class), State.QUEUED] += 1
+            self._note(id_, State.HELD, State.QUEUED, "")
+        return [row[0] for row in moved]
+
+    def add_chosen(self, chosen: Select[Any], account: Account, state: State) -> int:
+        """Insert the rows that a query chooses, inside the database; those that exist already are passed over.
+
+        The query's columns are named as a delivery's, and its rows all belong to `account` and are in `state`. The
+        wave must be locked by the caller, so that nobody else adds to it meanwhile. Returns how many are new.
+        """
+        insert_ = sqlite.insert if _is_sqlite(self.session) else postgresql.insert
+        names = [column.name for column in chosen.selected_columns]
+        statement = insert_(_DELIVERIES).from_select(names, chosen).on_conflict_do_nothing()
+        ids = self.session.scalars(statement.returning(_DELIVERIES.c.id)).all()
+        if not ids:
+            return 0
+        new = (_DELIVERIES.c.wave_id == account.wave_id) & _DELIVERIES.c.id.between(min(ids), max(ids))
+        at = literal(self.now, UTCDateTime())
+        entry = select(_DELIVERIES.c.id, at, literal(state.value), literal(""), literal(self.actor)).where(new)
+        self.session.execute(insert(LogEntry).from_select(["delivery_id", "at", "to_state", "reason", "actor"], entry))
+        self._tally[account, state] += len(ids)
+        return len(ids)
 
     def count_attempt(self, stream: Stream, outcome: str, n: int = 1) -> None:
         """Note `n` attempts that ended now, for the rates on the queue page."""

@@ -239,9 +239,11 @@ def contact_changed(session: Session, target_id: int, *, now: datetime, actor: s
         books.move_where(mine & (Delivery.state == State.CLAIMED), State.CLAIMED, State.QUEUED)
         _alter(session, mine & Delivery.state.in_([State.HELD, State.QUEUED]), **place)
         waiting = mine & (Delivery.state == State.HELD) & (Delivery.reason == NO_CONTACT)
-        to_wave = select(Campaign.id).where(Campaign.hold_for_waves)
-        freed = books.move_where(waiting & Delivery.campaign_id.not_in(to_wave), State.HELD, State.QUEUED)
-        _alter(session, waiting & Delivery.campaign_id.in_(to_wave), reason=WAITS_FOR_WAVE)
+        # A letter that a wave has released already needs no other one.
+        holding = select(Campaign.id).where(Campaign.hold_for_waves)
+        to_wave = Delivery.campaign_id.in_(holding) & Delivery.wave_id.is_(None)
+        freed = books.move_where(waiting & ~to_wave, State.HELD, State.QUEUED)
+        _alter(session, waiting & to_wave, reason=WAITS_FOR_WAVE)
     return len(freed)
 
 

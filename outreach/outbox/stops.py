@@ -1,7 +1,8 @@
-"""What may have changed between the claim and the hand-over: looked at once more, for a whole round in three queries.
+"""What may have changed between the claim and the hand-over: looked at once more, for a whole round in a few queries.
 
-No means no: a signer who withdrew, an address that was suppressed, a contact that was replaced or fails, an office that
-has closed meanwhile. Each has its own end; what is still allowed is handed over.
+No means no: a signer who withdrew, or took back the consent to a mailing, an address that was suppressed, a contact
+that was replaced or fails, an office that has closed meanwhile. Each has its own end; what is still allowed is handed
+over.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from outreach.consents import agreed
 from outreach.domain.deliveries import MailClass, State, Stream, called_off
-from outreach.models import Contact, ContactState, Delivery, Lane, Signature, SignatureState
+from outreach.models import Contact, ContactState, Delivery, Lane, Mailing, Signature, SignatureState, Wave
 from outreach.suppression import scopes_closed, scopes_of
 
 from .books import Books
@@ -32,6 +34,7 @@ def still_allowed(session: Session, books: Books, held: Claim, ids: Sequence[int
         return []
     rows = session.execute(_ROWS.where(Delivery.id.in_(ids))).all()
     suppressed = _suppressed(session, held.stream, rows)
+    unwilling = _unwilling(session, [row.id for row in rows if row.mail_class is MailClass.MAILING])
     shut = _shut_lanes(session, {row.lane_id for row in rows}, books)
     going: list[int] = []
     misplaced: list[Any] = []
@@ -40,9 +43,10 @@ def still_allowed(session: Session, books: Books, held: Claim, ids: Sequence[int
         if row.signature in _ENDED or (is_letter and row.signature is not SignatureState.CONFIRMED):
             end = called_off(State.CANCELLED, maybe_sent=row.maybe_sent)
             books.move([row.id], State.CLAIMED, end, token=held.token, reason="withdrawn")
-        elif row.id in suppressed:
+        elif row.id in suppressed or row.id in unwilling:
             end = called_off(State.SUPPRESSED, maybe_sent=row.maybe_sent)
-            books.move([row.id], State.CLAIMED, end, token=held.token, reason="suppressed")
+            reason = "suppressed" if row.id in suppressed else "no_consent"
+            books.move([row.id], State.CLAIMED, end, token=held.token, reason=reason)
         elif is_letter and (row.contact is not ContactState.OK or row.ended_at is not None):
             misplaced.append(row)
         elif row.lane_id in shut:
@@ -78,6 +82,20 @@ def _suppressed(session: Session, stream: Stream, rows: Sequence[Any]) -> set[in
     if not closed:
         return set()
     return {row.id for row in rows if any((row.address_hash, scope) in closed for scope in scopes[row.campaign_id])}
+
+
+def _unwilling(session: Session, mailing_ids: Sequence[int]) -> frozenset[int]:
+    """Mailings whose reader has not agreed to them, or not any more."""
+    if not mailing_ids:
+        return frozenset()
+    does_agree = agreed(Delivery.supporter_id, Delivery.campaign_id, Mailing.purpose)
+    unwilling = (
+        select(Delivery.id)
+        .join(Wave, Wave.id == Delivery.wave_id)
+        .join(Mailing, Mailing.id == Wave.mailing_id)
+        .where(Delivery.id.in_(mailing_ids), ~does_agree)
+    )
+    return frozenset(session.scalars(unwilling))
 
 
 def _shut_lanes(session: Session, lane_ids: Iterable[int], books: Books) -> set[int]:

@@ -43,7 +43,7 @@ def test_what_a_person_let_pass_is_not_held_against_the_wave_again() -> None:
     before = Tally(left=300, accepted=300, hard_bounces=30)
     after = Tally(left=550, accepted=550, hard_bounces=31)
     assert after.verdict(Phase.FULL)
-    assert not after.since(before).verdict(Phase.FULL)
+    assert not after.since(before.as_json()).verdict(Phase.FULL)
 
 
 def test_a_wave_grows_from_canary_to_ramp_to_all() -> None:

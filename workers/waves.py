@@ -1,0 +1,26 @@
+"""The task that carries waves on. It may run twice, late, or never; the rows decide what happens."""
+
+from __future__ import annotations
+
+import structlog
+
+from outreach import waves
+from outreach.embedded import broker_url
+from outreach.wake import ring, wake
+from workers import alive
+from workers.app import app, joined
+
+log = structlog.get_logger()
+
+
+@app.task(name="outreach.plan")  # type: ignore[untyped-decorator]
+def plan() -> None:
+    """Begin, plan, watch and end waves; ring for what may leave now, and again for itself if there is more to do."""
+    here = joined()
+    with alive.busy:
+        done = waves.tick(here.db, settings=here.settings, now=here.db.now(), goes_on=alive.goes_on)
+    broker = broker_url(here.settings)
+    if done.streams:
+        wake(broker, *done.streams)
+    if done.more and alive.goes_on():
+        ring(broker, "outreach.plan")
