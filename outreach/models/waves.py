@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import JSON, BigInteger, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from outreach.domain.pacing import OfficeHours, Pace
 from outreach.domain.waves import Phase, WaveKind, WaveState
 
 from .base import Base, Id, by_value
@@ -141,6 +142,11 @@ class Budget(Base):
     curve: Mapped[list[int] | None] = mapped_column(JSON)
     hour_next: Mapped[datetime | None]
     day_next: Mapped[datetime | None]
+
+    @property
+    def pace(self) -> Pace:
+        """Its limits, as the rules in `domain.pacing` read them."""
+        return Pace(self.per_hour, self.per_day, OfficeHours.of(self.hours, self.days, self.zone, curve=self.curve))
 
 
 class Holiday(Base):

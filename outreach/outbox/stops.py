@@ -20,9 +20,9 @@ from outreach.suppression import scopes_closed, scopes_of
 
 from .books import Books
 from .enqueue import NO_CONTACT, place_of, usable_contacts
+from .places import closed_days_of
 
 if TYPE_CHECKING:
-from .places import closed_days_of
     from .claiming import Claim
 
 _ENDED = (SignatureState.WITHDRAWN, SignatureState.INVALIDATED)
