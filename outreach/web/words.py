@@ -32,10 +32,10 @@ REPORTED: dict[EventState, str] = {
     EventState.COMPLAINED: "Marked as spam",
 }
 
-STREAMS: dict[Stream, tuple[str, str]] = {
-    Stream.ACT: ("Confirmations", "confirmations and receipts to signers"),
-    Stream.LETTERS: ("Letters", "letters to targets"),
-    Stream.NEWS: ("News", "mailing waves to signers"),
+STREAMS: dict[Stream, str] = {
+    Stream.ACT: "Notices",  # confirmations and receipts
+    Stream.LETTERS: "Letters",
+    Stream.NEWS: "News",
 }
 
 CLASSES: dict[MailClass, str] = {
@@ -74,7 +74,7 @@ def scope(name: str) -> str:
     """What a brake stops: "everything", "letters", "campaign 7"."""
     kind, _, which = name.partition(":")
     if kind == "stream" and which in set(Stream):
-        return STREAMS[Stream(which)][0].lower()
+        return STREAMS[Stream(which)].lower()
     return "everything" if kind == "all" else f"{kind} {which}"
 
 
