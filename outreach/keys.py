@@ -32,6 +32,21 @@ class Keys:
         """The local part a target's reply goes to: "r-" and 16 lower-case letters and digits, as gateways fold case."""
         return "r-" + b32encode(self._mac("alias", delivery_ref)[:10]).decode().lower()
 
+    def bounce_alias(self, delivery_ref: str, attempt: int) -> str:
+        """The local part to which the bounces of one attempt go: "b-", which mail it was, and a seal."""
+        seal = b32encode(self._mac("bounce", f"{delivery_ref}:{attempt}")[:10]).decode().lower()
+        return f"b-{delivery_ref}-{attempt}-{seal}"
+
+    def open_bounce_alias(self, local_part: str) -> tuple[str, int] | None:
+        """The delivery's ref and the attempt of a bounce alias; None for one we never made."""
+        kind, _, rest = local_part.lower().partition("-")
+        ref, _, numbered = rest.partition("-")
+        attempt = numbered.partition("-")[0]
+        if kind != "b" or not local_part.isascii() or not attempt.isdecimal() or len(attempt) > 9:
+            return None
+        made = self.bounce_alias(ref, int(attempt))
+        return (ref, int(attempt)) if hmac.compare_digest(made, local_part.lower()) else None
+
     def stop_token(self, supporter_ref: str, campaign_id: int) -> str:
         """The secret of an unsubscribe link: whose it is and which campaign's list, 40 lower-case letters and digits.
 

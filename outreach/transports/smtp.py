@@ -10,6 +10,7 @@ import re
 import select
 import smtplib
 import ssl
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -19,6 +20,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from outreach.domain.messages import Message
 from outreach.errors import WrongSetting
+from outreach.keys import Keys
 from outreach.settings import Settings
 from outreach.transports.base import LockedOut, NoAnswer, Receipt, Refused, Unavailable, masked
 from outreach.transports.mime import to_bytes
@@ -63,7 +65,10 @@ class Server:
 
 
 class SmtpTransport:
-    """Hands mails to one SMTP server. Each thread in the middle of a mail has a connection of its own."""
+    """Hands mails to one SMTP server. Each thread in the middle of a mail has a connection of its own.
+
+    `return_path` gives the address to which a mail's bounces go; its sender by default.
+    """
 
     name = "smtp"
 
@@ -74,17 +79,27 @@ class SmtpTransport:
         ehlo: str = "localhost",
         timeout: float = 10.0,
         ssl_context: ssl.SSLContext | None = None,
+        return_path: Callable[[Message], str] = lambda message: message.sender.address,
     ) -> None:
         self._server = server
         self._ehlo = ehlo
         self._timeout = timeout
+        self._return_path = return_path
         self._tls = (ssl_context or ssl.create_default_context()) if server.tls else None
         self._idle: list[_Session] = []
         self._lock = Lock()
 
     @classmethod
     def from_settings(cls, settings: Settings) -> SmtpTransport:
-        return cls(Server.from_url(settings.smtp_url), ehlo=settings.mail_domain, timeout=settings.provider_timeout)
+        server = Server.from_url(settings.smtp_url)
+        if not settings.smtp_verp:
+            return cls(server, ehlo=settings.mail_domain, timeout=settings.provider_timeout)
+        keys = Keys(settings.secret_key)
+
+        def return_path(message: Message) -> str:
+            return f"{keys.bounce_alias(message.delivery, message.attempt)}@{settings.reply_domain}"
+
+        return cls(server, ehlo=settings.mail_domain, timeout=settings.provider_timeout, return_path=return_path)
 
     def send(self, message: Message) -> Receipt:
         """Hand over one message; the receipt carries the server's words, such as “queued as …”."""
@@ -92,7 +107,7 @@ class SmtpTransport:
             octets = to_bytes(message)
         except ValueError as error:
             raise Refused(str(error)) from None
-        mail = _Mail(message.sender.address, message.to.address, octets)
+        mail = _Mail(self._return_path(message), message.to.address, octets)
         if (kept := self._kept()) is not None:
             with suppress(_Broken):  # it had ended before the mail left whole; a new one may do
                 return self._offer(kept, mail)
