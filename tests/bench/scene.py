@@ -40,14 +40,19 @@ _NAMES = ("Ada Lovelace", "Björn Åkerström", "Χαρά Παπαδοπούλο
 _CHUNK = 500
 
 
-def fill(db: Database, keys: Keys, *, letters: int, targets: int = 20, now: datetime, **pace: int | None) -> None:
-    """Campaigns with one target each, and `letters` letters over them. `pace` is that of each mailbox."""
+def fill(
+    db: Database, keys: Keys, *, letters: int, targets: int = 20, now: datetime, series: str = "", **pace: int | None
+) -> None:
+    """Campaigns with one target each, and `letters` letters over them. `pace` is that of each mailbox.
+
+    Filling the same database again takes another `series`: the marks of its signers begin with it.
+    """
     pace = pace or {"per_hour": 100_000, "per_day": 1_000_000}
     with db.begin() as session:
         made = [_campaign(session, now, keys, pace) for _ in range(targets)]
         for number, campaign in enumerate(made):
             size = letters // targets + (number < letters % targets)
-            for chunk in _chunks(number, size):
+            for chunk in _chunks(f"{series}{number}", size):
                 _sign(session, campaign, chunk, keys, now)
 
 
@@ -56,9 +61,9 @@ def _campaign(session: Session, now: datetime, keys: Keys, pace: dict[str, Any])
     return factories.campaign(session, targets=[target], demands=DEMANDS, body=BODY, now=now)
 
 
-def _chunks(number: int, size: int) -> Iterator[list[SignerFields]]:
+def _chunks(series: str, size: int) -> Iterator[list[SignerFields]]:
     for begin in range(0, size, _CHUNK):
-        yield [_signer(f"{number}-{n}") for n in range(begin, min(begin + _CHUNK, size))]
+        yield [_signer(f"{series}-{n}") for n in range(begin, min(begin + _CHUNK, size))]
 
 
 def _signer(mark: str) -> SignerFields:

@@ -78,9 +78,9 @@ class Trial:
 
         self.engine.until(is_at_rest, "everything left that can leave")
 
-    def report(self) -> None:
+    def report(self, **more: Any) -> None:
         """The provider's reports about everything it took, doubled and out of order."""
-        report_all(self.engine, self.key, self.provider.taken())
+        report_all(self.engine, self.key, self.provider.taken(), **more)
 
     # ---- looking ---------------------------------------------------------------------------------------------------
 
@@ -136,7 +136,8 @@ class Trial:
 
     def _audit(self) -> None:
         with self.engine.db.read() as session:
-            assert audit(session, self.engine.settings).problems == []
+            problems = audit(session, self.engine.settings).problems
+        assert problems == [], problems[:5]
 
 
 def children(pid: int) -> list[int]:

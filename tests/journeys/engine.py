@@ -28,7 +28,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import exists, func, select
 from starlette.testclient import TestClient
 
 from outreach import campaigns, feedback, signing, targets, wake
@@ -36,7 +36,7 @@ from outreach.domain import pages
 from outreach.domain.deliveries import MailClass, State, Stream
 from outreach.embedded import broker_url
 from outreach.keys import Keys
-from outreach.models import Addressing, Database, Delivery, Signature, SignatureState, Target
+from outreach.models import Addressing, Database, Delivery, ProviderEvent, Signature, SignatureState, Target
 from outreach.settings import Settings
 from outreach.web.app import create_app
 from tests import servers
@@ -47,6 +47,7 @@ from tests.fakes.sendgrid import API_KEY
 ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted((ROOT / "examples").glob("*.txt"))
 _PATIENCE = 60.0
+_CELERY = ("celery", "-A", "workers.app")
 _LINK = re.compile(r"/confirm/([A-Za-z0-9_-]{32})")
 
 
@@ -81,10 +82,16 @@ class Engine:
     ) -> subprocess.Popen[bytes]:
         """A worker as people start it, at the head of a process group of its own. `more` are settings of it alone."""
         words = ["worker", "-Q", queues, "-c", str(concurrency), "-n", f"w{len(self._processes)}@%h"]
-        return self._start("worker", *words, "--without-mingle", "--without-gossip", **more)
+        return self._start("worker", *_CELERY, *words, "--without-mingle", "--without-gossip", **more)
 
     def start_beat(self) -> subprocess.Popen[bytes]:
-        return self._start("beat", "beat")
+        return self._start("beat", *_CELERY, "beat")
+
+    def start_web(self, **more: str) -> subprocess.Popen[bytes]:
+        """The pages and hooks at the settings' port; returns once they answer or have ended."""
+        process = self._start("web", "outreach", "web", **more)
+        servers.await_port(self.settings.port, process)
+        return process
 
     def _start(self, name: str, *words: str, **more: str) -> subprocess.Popen[bytes]:
         log = self.folder / f"{name}-{len(self._processes)}.log"
@@ -92,7 +99,7 @@ class Engine:
         given = self.environ | {f"OUTREACH_{name.upper()}": value for name, value in more.items()}
         with log.open("wb") as out:
             process = subprocess.Popen(
-                [sys.executable, "-m", "celery", "-A", "workers.app", *words],
+                [sys.executable, "-m", *words],
                 env={**environ, **given, "PYTHONPATH": str(ROOT)},
                 cwd=self.folder,  # no .env of a developer lies here
                 stdout=out,
@@ -106,6 +113,19 @@ class Engine:
     def processes(self) -> list[subprocess.Popen[bytes]]:
         """All that were started, in that order; also those that have ended."""
         return list(self._processes)
+
+    def running(self, name: str) -> list[subprocess.Popen[bytes]]:
+        """Those of one kind ("worker", "beat", "web") that run and were not told to end."""
+        return [
+            process
+            for process, (kind, *_) in self._processes.items()
+            if kind == name and process not in self._ended and process.poll() is None
+        ]
+
+    def send_home(self, process: subprocess.Popen[bytes]) -> None:
+        """SIGTERM: it finishes what it has in the air, and nobody starts it again."""
+        self._ended.add(process)
+        process.terminate()
 
     def kill(self, process: subprocess.Popen[bytes]) -> None:
         """SIGKILL for the process and its whole group: main and pool at once."""
@@ -157,6 +177,12 @@ class Engine:
         with self.db.read() as session:
             return set(session.scalars(select(Delivery.ref).where(Delivery.state.in_(states))))
 
+    def all_applied(self) -> bool:
+        """Whether no report waits; what does is applied here, unless a worker has it in its hands."""
+        feedback.apply_waiting(self.db, env=self.settings.env, now=self.now())
+        with self.db.read() as session:
+            return not session.scalar(select(exists().where(ProviderEvent.applied_at.is_(None))))
+
     # ---- doing ---------------------------------------------------------------------------------------------------
 
     def ring(self, *streams: Stream) -> bool:
@@ -165,11 +191,16 @@ class Engine:
 
     def at_rest_with_a_supervisor(self) -> bool:
         """The same as `at_rest`; what has ended of itself is started again meanwhile."""
-        for process, words in list(self._processes.items()):
-            if process.poll() is not None and process not in self._ended:
-                self._ended.add(process)
-                self._start(*words)
+        self.supervise()
         return self.at_rest()
+
+    def supervise(self) -> int:
+        """Start again what has ended of itself; how many that were."""
+        ended = [p for p in self._processes if p.poll() is not None and p not in self._ended]
+        for process in ended:
+            self._ended.add(process)
+            self._start(*self._processes[process])
+        return len(ended)
 
     def import_examples(self, *, per_hour: int | None = 5000, email: str = "") -> list[str]:
         """Both example campaigns, published; every target with a mailbox and a pace, or that of the settings.
@@ -280,15 +311,21 @@ def sendgrid_settings(provider: Provider, **more: str) -> dict[str, Any]:
     return {"transport": "sendgrid", "sendgrid_api_key": API_KEY, "sendgrid_host": provider.url, **more}
 
 
-def report_all(engine: Engine, key: EventKey, taken: list[dict[str, Any]]) -> None:
+def report_all(
+    engine: Engine,
+    key: EventKey,
+    taken: list[dict[str, Any]],
+    *,
+    kinds: Sequence[str] = ("processed", "delivered"),
+) -> None:
     """The provider's reports about all it took, doubled and out of order, through the hook; then applied."""
-    rows = rows_for(taken, kinds=["processed", "delivered"], doubled=0.3, shuffled=True, seed=1)
+    rows = rows_for(taken, kinds=kinds, doubled=0.3, shuffled=True, seed=1)
     with TestClient(create_app(engine.settings, engine.db), base_url=engine.settings.base_url) as client:
         for begin in range(0, len(rows), 500):
             signed = key.signed(rows[begin : begin + 500], at=time.time())
             answer = client.post("/hooks/sendgrid/events", content=signed.body, headers=signed.headers)
             assert answer.status_code == 200, answer.text
-    feedback.apply_waiting(engine.db, env=engine.settings.env, now=engine.now())
+    engine.until(engine.all_applied, "every report is applied")
 
 
 def confirm_tokens(texts: Sequence[str]) -> list[str]:
