@@ -24,7 +24,7 @@ app = typer.Typer(
 
 #: noun → module with `app`; a module with `register(app)` adds top-level commands instead.
 NOUNS = ("campaign", "targets", "signers", "letter", "wave", "deliveries", "suppressions", "user")
-TOP = ("running", "doctor", "audit", "inbound", "demo", "bench")
+TOP = ("running", "doctor", "audit", "inbound", "demo", "bench", "chaos")
 
 
 def _version(asked: bool) -> None:
