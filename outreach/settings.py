@@ -59,6 +59,8 @@ class Settings:
     mailbox_per_hour: int = 30
     mailbox_per_day: int = 300
     office_hours: str = "08:00-18:00"
+    bundle_over: int = 0  #: a mailbox for which more letters wait gets one bundle a day instead; 0 is never
+    max_wait_days: int = 30  #: a letter that would wait longer for its mailbox is worth a warning
     office_days: str = "mon-fri"
     zone: str = "UTC"
     undo_seconds: int = 60
@@ -265,6 +267,8 @@ _READERS: dict[str, Callable[[str, str], Any]] = {
     "CANARY": _whole(0, 1000, "20"),
     "MAILS_PER_WEEK": _whole(1, 100, "3"),
     "KEEP_UNCONFIRMED_DAYS": _whole(7, 3650, "7"),
+    "BUNDLE_OVER": _whole(0, 1_000_000, "1000"),
+    "MAX_WAIT_DAYS": _whole(1, 3650, "30"),
     "KEEP_WORDS_DAYS": _whole(1, 3650, "28"),
     "KEEP_CLOSED_DAYS": _whole(1, 3650, "183"),
     "KEEP_REPORTS_DAYS": _whole(1, 3650, "90"),

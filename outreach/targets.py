@@ -181,6 +181,7 @@ def read_pace(
     zone: str | None = None,
     calendar: str | None = None,
     curve: str | None = None,
+    bundle: str | None = None,
 ) -> dict[str, Any]:
     """Limits as people type them, as the columns of a lane. None leaves a limit as it is; "none" lifts it.
 
@@ -200,6 +201,8 @@ def read_pace(
         changes["calendar"] = "" if calendar.strip().casefold() == "none" else holidays.checked_calendar(calendar)
     if curve is not None:
         changes["curve"] = _curve(curve)
+    if bundle is not None:
+        changes["bundle"] = _on_or_off(bundle, "--bundle")
     return changes
 
 
@@ -247,6 +250,12 @@ def _zone(text: str) -> str:
         raise BadInput(
             f"{text[:40]!r} is no IANA time zone.", where="--zone", advice="Write America/New_York, for example."
         ) from None
+
+
+def _on_or_off(text: str, option: str) -> bool:
+    if text.strip().casefold() not in ("on", "off"):
+        raise BadInput(f"{text[:20]!r} is neither on nor off.", where=option, advice=f"Write {option} on.")
+    return text.strip().casefold() == "on"
 
 
 def _curve(text: str) -> list[int] | None:

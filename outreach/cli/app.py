@@ -20,11 +20,26 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,  # a traceback would show addresses and keys
     rich_markup_mode=None,
+    context_settings={"max_content_width": 110},  # as wide as the terminal, and no wider than is read with ease
 )
 
 #: noun → module with `app`; a module with `register(app)` adds top-level commands instead.
-NOUNS = ("campaign", "targets", "signers", "letter", "wave", "deliveries", "suppressions", "user")
-TOP = ("running", "doctor", "audit", "inbound", "demo", "bench", "chaos")
+NOUNS = (
+    "campaign",
+    "targets",
+    "holidays",
+    "budgets",
+    "signers",
+    "letter",
+    "wave",
+    "deliveries",
+    "suppressions",
+    "alerts",
+    "ladder",
+    "person",
+    "user",
+)
+TOP = ("running", "doctor", "audit", "reconcile", "inbound", "retention", "demo", "bench", "chaos")
 
 
 def _version(asked: bool) -> None:
@@ -58,6 +73,8 @@ def main() -> NoReturn:
         base.fail(error, as_json=as_json)
     except TyperException as error:
         base.fail(base.WrongUsage.of(error), as_json=as_json)
+    except typer.Abort:  # a question was left unanswered
+        raise SystemExit(1) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None
     raise SystemExit(code or 0)

@@ -52,6 +52,9 @@ def _shown(one: targets.Reached) -> dict[str, Any]:
         "hours": (lane.hours or "always") if lane else None,
         "days": lane.days if lane else None,
         "zone": lane.zone if lane else one.target.zone,
+        "holidays": (lane.calendar or None) if lane else None,
+        "curve": lane.curve if lane else None,
+        "bundle": lane.bundle if lane else False,
     }
 
 
@@ -61,7 +64,9 @@ def _way(row: dict[str, Any]) -> list[str]:
     if row["email"] is None:
         return held
     hour, day = (f"{row[cap]} per {name}" if row[cap] else f"any per {name}" for cap, name in _CAPS)
-    return [row["email"], f"{hour}, {day}, {row['hours']} {row['days']} {row['zone']}", *held]
+    closed = f", holidays {row['holidays']}" if row["holidays"] else ""
+    together = ", one bundle a day" if row["bundle"] else ""
+    return [row["email"], f"{hour}, {day}, {row['hours']} {row['days']} {row['zone']}{closed}{together}", *held]
 
 
 _CAPS = (("per_hour", "hour"), ("per_day", "day"))
@@ -78,12 +83,22 @@ def set_(
     hours: Annotated[str | None, typer.Option("--hours", metavar="08:00-18:00|always", help="Office hours.")] = None,
     days: Annotated[str | None, typer.Option("--days", metavar="mon-fri|all", help="Office days.")] = None,
     zone: Annotated[str | None, typer.Option("--zone", metavar="IANA", help="The office's time zone.")] = None,
+    calendar: Annotated[
+        str | None, typer.Option("--holidays", metavar="CALENDAR|none", help="Whose holidays the office keeps.")
+    ] = None,
+    curve: Annotated[
+        str | None, typer.Option("--curve", metavar="W,W,…|flat", help="24 weights, one for each hour of its day.")
+    ] = None,
+    bundle: Annotated[
+        str | None, typer.Option("--bundle", metavar="on|off", help="One mail a day with all its letters.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Give a target its mailbox, or change the mailbox's pace. Held letters go as soon as the pace allows."""
-    changes = targets.read_pace(per_hour=per_hour, per_day=per_day, hours=hours, days=days, zone=zone)
+    limits = {"per_hour": per_hour, "per_day": per_day, "hours": hours, "days": days, "zone": zone}
+    changes = targets.read_pace(**limits, calendar=calendar, curve=curve, bundle=bundle)
     if email is None and not changes:
-        raise typer.BadParameter("Say what to set: --email, --per-hour, --per-day, --hours, --days or --zone.")
+        raise typer.BadParameter("Say what to set: --email, --per-hour, --per-day, --hours, or one of the others.")
     with base.engine() as engine:
         now = engine.now()
         with engine.db.begin() as session:

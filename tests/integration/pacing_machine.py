@@ -6,6 +6,7 @@ latest. Whatever sixty minutes are looked at, no more hand-overs reach into them
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
@@ -16,6 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from outreach import outbox
 from outreach.domain.deliveries import Stream
+from outreach.domain.pacing import trickle
 from outreach.models import Database, Lane, SignatureState
 from outreach.outbox import Answer, Books, Claim, Going
 from outreach.transports.base import NoAnswer, Receipt, Refused, Unavailable
@@ -30,6 +32,7 @@ BEGINNINGS = (
     datetime(2026, 3, 8, 5, tzinfo=UTC),
     datetime(2026, 11, 1, 4, tzinfo=UTC),
 )
+CAPS = (1, 3, 61, 240)
 OUTCOMES = {"taken": Receipt, "refused": lambda: Refused("no"), "silent": lambda: NoAnswer("?")}
 
 
@@ -38,6 +41,7 @@ class Flight:
     """One hand-over, as the provider might see it: it left at some moment from `began` to `ended`."""
 
     began: datetime
+    claimed: datetime
     cap: int  #: at its claim
     ended: datetime | None = None
     is_void: bool = False  #: certainly not taken
@@ -46,6 +50,7 @@ class Flight:
 @dataclass
 class Worker:
     held: Claim
+    claimed: datetime
     cap: int
     going: list[Going] = field(default_factory=list)
 
@@ -55,9 +60,13 @@ class Mailbox(RuleBasedStateMachine):
 
     db: ClassVar[Database]
 
-    @initialize(beginning=st.sampled_from(BEGINNINGS), hours=st.sampled_from(["always", "01:30-18:00"]))
-    def open_office(self, beginning: datetime, hours: str) -> None:
-        self.now, self.hours, self.cap = beginning, hours, 90
+    @initialize(
+        beginning=st.sampled_from(BEGINNINGS),
+        hours=st.sampled_from(["always", "01:30-18:00"]),
+        cap=st.sampled_from(CAPS),
+    )
+    def open_office(self, beginning: datetime, hours: str, cap: int) -> None:
+        self.now, self.hours, self.cap = beginning, hours, cap
         self.workers: dict[int, Worker] = {}
         self.flights: dict[tuple[int, int], Flight] = {}
         with self.db.begin() as session:
@@ -81,7 +90,7 @@ class Mailbox(RuleBasedStateMachine):
             with self.db.begin() as session:
                 held = outbox.claim(session, Stream.LETTERS, transport="played", now=self.now, limit=limit, lease=LEASE)
             if held:
-                self.workers[w] = Worker(held, self.cap)
+                self.workers[w] = Worker(held, self.now, self.cap)
 
     @rule(w=st.integers(0, 2))
     def intend(self, w: int) -> None:
@@ -93,7 +102,7 @@ class Mailbox(RuleBasedStateMachine):
                 session, worker.held, worker.held.ids, transport="played", now=self.now, lease=LEASE, books=books
             )
         for going in worker.going:
-            self.flights[going.delivery_id, going.attempt] = Flight(self.now, worker.cap)
+            self.flights[going.delivery_id, going.attempt] = Flight(self.now, worker.claimed, worker.cap)
         if worker.going:
             self.c15_nothing_leaves_outside_office_hours()
         else:
@@ -143,7 +152,7 @@ class Mailbox(RuleBasedStateMachine):
             if flight.ended is None and self.now >= flight.began + LEASE:
                 flight.ended = self.now
 
-    @rule(cap=st.sampled_from([1, 3, 61, 90, 240]))
+    @rule(cap=st.sampled_from(CAPS))
     def change_the_cap(self, cap: int) -> None:
         self.cap = cap
         with self.db.begin() as session:
@@ -158,7 +167,16 @@ class Mailbox(RuleBasedStateMachine):
 
     @invariant()
     def c14_no_sixty_minutes_hold_more_than_the_cap(self) -> None:
+        self.no_span_holds_more_than(lambda cap: (cap, HOUR))
+
+    @invariant()
+    def no_portion_is_larger_than_its_share(self) -> None:
+        self.no_span_holds_more_than(trickle)
+
+    def no_span_holds_more_than(self, window: Callable[[int], tuple[int, timedelta]]) -> None:
+        """Wherever a span begins: as many reach into it as the cap bears under which the last of them was claimed."""
         flights = [f for f in getattr(self, "flights", {}).values() if not f.is_void]
-        for start in {f.ended for f in flights if f.ended} | {f.began for f in flights}:
-            within = [f for f in flights if f.began <= start + HOUR and (f.ended is None or f.ended >= start)]
-            assert not within or len(within) <= max(within, key=lambda f: f.began).cap
+        for last in flights:
+            most, span = window(last.cap)
+            before = [f for f in flights if f.began <= last.began]
+            assert sum(1 for f in before if f.ended is None or f.ended >= last.claimed - span) <= most
