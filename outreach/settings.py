@@ -39,6 +39,7 @@ class Settings:
     sendgrid_api_key: str = field(default="", repr=False)
     sendgrid_host: str = "https://api.sendgrid.com"
     sendgrid_event_keys: tuple[str, ...] = ()
+    sendgrid_logs: bool = False  #: whether its log may be asked about mails in doubt
     sendgrid_sandbox: bool = False  #: SendGrid looks at every mail and sends none; they end as "simulated"
     smtp_url: str = field(default="", repr=False)
     smtp_verp: bool = True  #: each mail by SMTP has a return address of its own at `reply_domain`, for its bounces
@@ -58,9 +59,9 @@ class Settings:
 
     mailbox_per_hour: int = 30
     mailbox_per_day: int = 300
-    office_hours: str = "08:00-18:00"
     bundle_over: int = 0  #: a mailbox for which more letters wait gets one bundle a day instead; 0 is never
     max_wait_days: int = 30  #: a letter that would wait longer for its mailbox is worth a warning
+    office_hours: str = "08:00-18:00"
     office_days: str = "mon-fri"
     zone: str = "UTC"
     undo_seconds: int = 60
@@ -99,6 +100,11 @@ class Settings:
     def database(self) -> str:
         """The database's address; SQLite in the data folder unless one is set."""
         return self.database_url or f"sqlite:///{(self.data_dir / 'outreach.db').resolve()}"
+
+    @property
+    def asks_log(self) -> bool:
+        """Whether SendGrid's log is asked about mails in doubt."""
+        return self.sendgrid_logs and bool(self.sendgrid_api_key)
 
     @property
     def is_embedded(self) -> bool:
@@ -243,6 +249,7 @@ _READERS: dict[str, Callable[[str, str], Any]] = {
     "SENDGRID_API_KEY": _text(200),
     "SENDGRID_HOST": _url("https", "http", example="https://api.eu.sendgrid.com"),
     "SENDGRID_EVENT_KEYS": _keys,
+    "SENDGRID_LOGS": _switch,
     "SENDGRID_SANDBOX": _switch,
     "SMTP_VERP": _switch,
     "SMTP_URL": _url("smtp", "smtps", example="smtp://user:pass@mail.example.org:587?starttls=1"),
@@ -260,6 +267,8 @@ _READERS: dict[str, Callable[[str, str], Any]] = {
     "POSTAL_ADDRESS": _text(200),
     "MAILBOX_PER_HOUR": _whole(1, 100_000, "30"),
     "MAILBOX_PER_DAY": _whole(1, 1_000_000, "300"),
+    "BUNDLE_OVER": _whole(0, 1_000_000, "1000"),
+    "MAX_WAIT_DAYS": _whole(1, 3650, "30"),
     "OFFICE_HOURS": _hours,
     "OFFICE_DAYS": _one_of("mon-fri", "all"),
     "ZONE": _zone,
@@ -267,8 +276,6 @@ _READERS: dict[str, Callable[[str, str], Any]] = {
     "CANARY": _whole(0, 1000, "20"),
     "MAILS_PER_WEEK": _whole(1, 100, "3"),
     "KEEP_UNCONFIRMED_DAYS": _whole(7, 3650, "7"),
-    "BUNDLE_OVER": _whole(0, 1_000_000, "1000"),
-    "MAX_WAIT_DAYS": _whole(1, 3650, "30"),
     "KEEP_WORDS_DAYS": _whole(1, 3650, "28"),
     "KEEP_CLOSED_DAYS": _whole(1, 3650, "183"),
     "KEEP_REPORTS_DAYS": _whole(1, 3650, "90"),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing, nullcontext
 
 import structlog
 
 from outreach import feedback
+from outreach.transports.sendgrid_log import SendGridLog
 from workers import alive
 from workers.app import app, joined
 
@@ -30,3 +32,17 @@ def events() -> None:
         )
     if done.new:
         log.info("reports_applied", applied=done.new, foreign=done.foreign, failed=done.failed)
+
+
+@app.task(name="outreach.reconcile")  # type: ignore[untyped-decorator]
+def reconcile() -> None:
+    """Look up what is in doubt."""
+    here = joined()
+    settings = here.settings
+    way_in = closing(SendGridLog.from_settings(settings)) if settings.asks_log else nullcontext()
+    with alive.busy, way_in as provider_log:
+        done = feedback.reconcile(
+            here.db, env=settings.env, now=here.db.now(), provider_log=provider_log, goes_on=alive.goes_on
+        )
+    if done.by_report or done.by_log:
+        log.warning("doubts_settled", by_report=done.by_report, by_log=done.by_log, left=len(done.left))

@@ -4,6 +4,7 @@ sweep    finds due deliveries whose doorbell was lost, and lanes that have opene
 rescue   frees what dead workers held; a mail that was just being handed over is in doubt
 plan     begins waves at their time, makes their deliveries, watches and ends them
 events   applies what providers reported, where the web process rang in vain
+reconcile  looks up mails in doubt, and tells people of those that nothing settles
 climb    puts signers on the rungs of their ladders, and sends the steps that are due
 scrub    ends what has been kept long enough
 prune    forgets processes that are long gone
@@ -16,6 +17,7 @@ from typing import Any
 #: A ring that nobody heard by then is of no use: the next one is on its way.
 _SWEEP_EVERY, _RESCUE_EVERY, _PRUNE_EVERY = 5.0, 15.0, 3600.0
 _EVENTS_EVERY, _CLIMB_EVERY = 10.0, 60.0
+_RECONCILE_EVERY = 300.0
 _PLAN_EVERY, _SCRUB_EVERY = 5.0, 6 * 3600.0
 
 
@@ -29,6 +31,7 @@ TIMETABLE: dict[str, dict[str, Any]] = {
     "rescue": _ring("outreach.rescue", _RESCUE_EVERY, "chores"),
     "plan": _ring("outreach.plan", _PLAN_EVERY, "chores"),
     "events": _ring("outreach.events", _EVENTS_EVERY, "chores"),
+    "reconcile": _ring("outreach.reconcile", _RECONCILE_EVERY, "chores"),
     "climb": _ring("outreach.climb", _CLIMB_EVERY, "chores"),
     "scrub": _ring("outreach.scrub", _SCRUB_EVERY, "chores"),
     "prune": _ring("outreach.prune", _PRUNE_EVERY, "chores"),

@@ -61,6 +61,7 @@ COLUMNS = {
         ("finished_at", "TIME", ""),
     ],
 }
+CAUSED = sa.text("cause IS NOT NULL")
 WAITING = sa.text("applied_at IS NULL")
 QUEUED = sa.text("state = 'queued'")
 FAILED = sa.text("event_state IN ('bounced', 'complained')")
@@ -224,6 +225,13 @@ def upgrade() -> None:
         sqlite_where=WAITING,
     )
     op.create_index("ix_provider_events_received_at", "provider_events", ["received_at"])
+    op.create_index(
+        "ix_provider_events_cause",
+        "provider_events",
+        ["cause"],
+        postgresql_where=CAUSED,
+        sqlite_where=CAUSED,
+    )
     # What was reported before was applied as it came.
     op.execute("UPDATE provider_events SET applied_at = received_at")
     op.execute("UPDATE waves SET state = 'cancelled' WHERE state = 'stopped'")
@@ -251,6 +259,7 @@ def downgrade() -> None:
         ("ix_deliveries_wave_event", "deliveries"),
         ("ix_provider_events_waiting", "provider_events"),
         ("ix_provider_events_received_at", "provider_events"),
+        ("ix_provider_events_cause", "provider_events"),
     ):
         op.drop_index(index, table)
     for table, columns in COLUMNS.items():

@@ -6,6 +6,7 @@ looks every three seconds must cost the same with ten mails and with ten million
 queue.py       the outbox as it is now: counts, ages, rates, providers, processes, brakes
 campaigns.py   what organizers ask about their campaigns
 deliveries.py  single deliveries: lists by page, and one with all that happened to it
+failures.py    what went wrong, by cause, and what helps
 """
 
 from .campaigns import CampaignRow, LetterRow, TargetRow, campaigns_overview, recent_letters, targets_of
@@ -19,6 +20,7 @@ from .deliveries import (
     delivery_page,
     every_delivery,
 )
+from .failures import Act, FailureRow, failures_by_cause
 from .queue import (
     HeldReason,
     Overview,
@@ -33,10 +35,12 @@ from .queue import (
 )
 
 __all__ = [
+    "Act",
     "AttemptRow",
     "CampaignRow",
     "DeliveryPage",
     "DeliveryRow",
+    "FailureRow",
     "HeldReason",
     "LetterRow",
     "LogRow",
@@ -53,6 +57,7 @@ __all__ = [
     "deliveries_page",
     "delivery_page",
     "every_delivery",
+    "failures_by_cause",
     "queue_overview",
     "recent_letters",
     "state_counts",

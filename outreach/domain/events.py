@@ -48,6 +48,7 @@ class Cause(StrEnum):
     BAD_ADDRESS = "bad_address"  #: no such mailbox or domain, or it is disabled
     UNAVAILABLE = "unavailable"  #: full, slow or away; the address may be fine tomorrow
     REFUSED = "refused"  #: for policy, reputation or content: about our mail, not about the address
+    COMPLAINED = "complained"  #: it arrived, and its reader called it spam
     BOUNCED_BEFORE = "bounced_before"  #: the provider did not even try, since an earlier mail bounced
     COMPLAINED_BEFORE = "complained_before"  #: likewise, since its reader called one spam
     UNSUBSCRIBED_BEFORE = "unsubscribed_before"  #: likewise, since its reader said stop
@@ -69,7 +70,7 @@ class Event:
     attempt: int | None = None
     env: str | None = None
     reason: str = ""  #: the far server's words: hostile text, at most 500 characters, without addresses
-    cause: Cause | None = None  #: of a bounce, block or drop
+    cause: Cause | None = None  #: of a bounce, block, drop or complaint
     address_hash: str | None = None  #: whom it is about
     raw: Mapping[str, Any] | None = None  #: as it came, without anything personal
 

@@ -11,9 +11,21 @@ signers.py      what a report says about a signer's address
 stopping.py     what a reader said through the provider: stop, or go on
 offices.py      what a report says about a target's mailbox
 accounts.py     what a provider says about our account
+reconciling.py  mails in doubt: what the reports and the provider's own log say, and what is left to people
 """
 
 from .applying import Applied, apply, apply_waiting
 from .keeping import keep
+from .reconciling import Doubt, Reconciled, Verdict, doubts, reconcile
 
-__all__ = ["Applied", "apply", "apply_waiting", "keep"]
+__all__ = [
+    "Applied",
+    "Doubt",
+    "Reconciled",
+    "Verdict",
+    "apply",
+    "apply_waiting",
+    "doubts",
+    "keep",
+    "reconcile",
+]

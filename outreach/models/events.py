@@ -23,6 +23,12 @@ class ProviderEvent(Base):
     __table_args__ = (
         Index("ix_provider_events_received_at", "received_at"),
         Index(
+            "ix_provider_events_cause",
+            "cause",
+            postgresql_where=text("cause IS NOT NULL"),
+            sqlite_where=text("cause IS NOT NULL"),
+        ),
+        Index(
             "ix_provider_events_waiting",
             "received_at",
             postgresql_where=text("applied_at IS NULL"),
@@ -41,8 +47,9 @@ class ProviderEvent(Base):
     ref: Mapped[str] = mapped_column(default="")  #: the delivery it names, whether we know it or not
     address_hash: Mapped[str | None]  #: whom it is about, for reports that name no delivery
     hard: Mapped[bool] = mapped_column(default=True)  #: of a bounce: the address is bad, not just this mail
-    cause: Mapped[Cause | None] = mapped_column(by_value(Cause))  #: why it did not arrive
-    raw: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))  #: as it came, without address, IP and browser
+    cause: Mapped[Cause | None] = mapped_column(by_value(Cause))  #: why it did not arrive, or was not wanted
+    #: As it came, without address, IP, browser and links.
+    raw: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     applied_at: Mapped[datetime | None]
 
 

@@ -151,6 +151,8 @@ def _event(row: Any, keys: Keys) -> Event | None:
 
 def _cause(kind: EventKind, row: dict[str, Any], reason: str) -> Cause | None:
     """Whose trouble it is. When in doubt it is ours: an address is closed only for its own faults."""
+    if kind is EventKind.COMPLAINED:
+        return Cause.COMPLAINED
     if kind is EventKind.DROPPED:
         return _DROPS.get(reason.casefold(), Cause.NOT_SENDABLE)
     if kind is not EventKind.BOUNCED:

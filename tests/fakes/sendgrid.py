@@ -23,6 +23,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
+from tests.fakes import log
 from tests.fakes.events import EventKey, Signed, rows_for
 from tests.fakes.faults import Faults, rates
 from tests.fakes.ledger import Ledger
@@ -55,6 +56,8 @@ class FakeSendGrid:
         self.payloads: list[dict[str, Any]] = []  #: every body that was read, also of refused ones
         self.keep_payloads = True
         self.requests = 0
+        self.log_requests = 0
+        self.log_status = 200
         self.connections = 0
         self.reset_seconds = 7.0  #: how far in the future a 429 says it ends
         self.reset_at = 0.0  #: when the last 429 said that it ends (unix seconds)
@@ -116,6 +119,16 @@ class FakeSendGrid:
         if fault.endswith("_after"):
             return "", html(int(fault[:3]))
         return "", answer
+
+    def logged(self, method: bytes, path: bytes, authorization: bytes, body: bytes) -> bytes:
+        """What its log says to a query; `log_status` makes it misbehave."""
+        self.log_requests += 1
+        if self.log_status != 200:
+            return errors(self.log_status, None, _REASONS[self.log_status].title())
+        if not hmac.compare_digest(authorization, self._authorization):
+            return errors(403, None, "access forbidden")
+        status, told = log.respond(method.decode(), path.decode(), body, self.accepted)
+        return answer(status, json.dumps(told).encode())
 
     def _take(self, authorization: bytes, content_type: bytes, body: bytes) -> bytes:
         if not hmac.compare_digest(authorization, self._authorization):
@@ -248,6 +261,8 @@ class _Connection(asyncio.Protocol):
         elif (method, path) == (b"POST", b"/v3/mail/send"):
             authorization, kind = headers.get(b"authorization", b""), headers.get(b"content-type", b"")
             self._misbehave_or_write(*self._provider.respond(authorization, kind, body))
+        elif path.startswith(b"/v3/logs"):
+            self.transport.write(self._provider.logged(method, path, headers.get(b"authorization", b""), body))
         else:
             self.transport.write(errors(404, None, "Not Found"))
 

@@ -40,7 +40,7 @@ def test_nonsense_in_the_address_is_passed_over(staff: TestClient, query: str) -
     assert staff.get(f"/staff/deliveries?{query}").status_code == 200
 
 
-def test_what_providers_say_is_text_and_never_markup(staff: TestClient, db: Database, now: datetime) -> None:
+def test_d13_what_providers_say_is_text_and_never_markup(staff: TestClient, db: Database, now: datetime) -> None:
     letter = make_letter(db, state=State.REJECTED, reason="550 <script>alert(1)</script>")
     with db.begin() as session:
         session.add(
