@@ -36,6 +36,15 @@ class Straight:
 
 
 @dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file that goes along. `name` is plain ASCII without a path, `kind` a type such as "text/csv"."""
+
+    name: str
+    kind: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """One mail to one mailbox.
 
@@ -57,6 +66,7 @@ class Message:
     date: datetime
     headers: tuple[tuple[str, str], ...] = ()
     straight: Straight | None = None
+    attachments: tuple[Attachment, ...] = ()
 
 
 def letter_hash(subject: str, text: str) -> str:

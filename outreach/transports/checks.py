@@ -13,6 +13,8 @@ _ADDRESS = re.compile(rf"{_ATOM}(?:\.{_ATOM})*@(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-
 _MESSAGE_ID = re.compile(r"<[!-;=?-~]{1,200}@[!-;=?-~]{1,200}>")
 _HEADER_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,60}")
 _HEADER_VALUE = re.compile(r"[!-~](?:[ -~]{0,900}[!-~])?")
+_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,60}\.[a-z0-9]{1,8}")
+_KIND = re.compile(r"(?:text|application)/[a-z0-9.+-]{1,60}")
 _REF = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 
 #: Headers that a transport or its provider writes. Named a second time, a mail would have two of them.
@@ -42,6 +44,9 @@ def check(message: Message) -> None:
         raise ValueError("the text or the HTML part is empty")
     if message.headers:
         _check_headers(message.headers)
+    for attachment in message.attachments:
+        if not _FILE_NAME.fullmatch(attachment.name) or not _KIND.fullmatch(attachment.kind):
+            raise ValueError("an attachment's name or type is malformed")
 
 
 def _check_mailbox(header: str, mailbox: Mailbox) -> None:

@@ -8,6 +8,7 @@ run of encoded words; every body is ASCII in short lines, or quoted-printable.
 from __future__ import annotations
 
 import re
+from base64 import encodebytes
 from binascii import b2a_base64, b2a_qp
 from collections.abc import Callable
 from email.utils import format_datetime
@@ -15,7 +16,7 @@ from functools import lru_cache
 from hashlib import blake2b
 from itertools import groupby
 
-from outreach.domain.messages import Mailbox, Message
+from outreach.domain.messages import Attachment, Mailbox, Message
 from outreach.transports.checks import check
 
 _LINE = 78  #: columns a line of plain text or a header may have
@@ -38,6 +39,8 @@ def to_bytes(message: Message) -> bytes:
     check(message)
     text, html = _part("plain", message.text), _part("html", message.html)
     boundary = _boundary(message, text, html)
+    files = [_file(attachment) for attachment in message.attachments]
+    outer = boundary.replace("=_", "=-") if files else boundary
     lines = [
         "From: " + _mailbox(message.sender),
         "To: " + _mailbox(message.to),
@@ -46,15 +49,18 @@ def to_bytes(message: Message) -> bytes:
         "Message-ID: " + message.message_id,
         *(f"{name}: {value}" for name, value in message.headers),
         "MIME-Version: 1.0",
-        f'Content-Type: multipart/alternative;{_FOLD}boundary="{boundary}"',
+        f'Content-Type: multipart/{"mixed" if files else "alternative"};{_FOLD}boundary="{outer}"',
         "\r\n",
     ]
     if message.reply_to is not None:
         lines.insert(2, "Reply-To: " + _mailbox(message.reply_to))
-    mark = b"--" + boundary.encode()
-    return b"".join(
-        ("\r\n".join(lines).encode("ascii"), mark, text, b"\r\n", mark, html, b"\r\n", mark, b"--\r\n"),
-    )
+    mark, between = b"--" + boundary.encode(), b"--" + outer.encode()
+    body: tuple[bytes, ...] = (mark, text, b"\r\n", mark, html, b"\r\n", mark, b"--\r\n")
+    if files:
+        inner = f'\r\nContent-Type: multipart/alternative;{_FOLD}boundary="{boundary}"\r\n\r\n'.encode()
+        rest = (piece for file in files for piece in (b"\r\n", between, file))
+        body = (between, inner, *body, *rest, b"\r\n", between, b"--\r\n")
+    return b"".join(("\r\n".join(lines).encode("ascii"), *body))
 
 
 def _unstructured(value: str) -> str:
@@ -162,12 +168,22 @@ def _part(subtype: str, text: str) -> bytes:
     return head.encode() + octets.replace(b"\n", b"\r\n")
 
 
+def _file(attachment: Attachment) -> bytes:
+    """An attachment after its boundary, likewise."""
+    charset = '; charset="utf-8"' if attachment.kind.startswith("text/") else ""
+    head = (
+        f"\r\nContent-Type: {attachment.kind}{charset}\r\nContent-Transfer-Encoding: base64\r\n"
+        f'Content-Disposition: attachment; filename="{attachment.name}"\r\n\r\n'
+    )
+    return head.encode() + encodebytes(attachment.content).replace(b"\n", b"\r\n").removesuffix(b"\r\n")
+
+
 def _boundary(message: Message, text: bytes, html: bytes) -> str:
     """Made from the message's own id, and made again in the unlikely case that a part holds it."""
     seed = f"{message.message_id} {message.delivery} {message.attempt}"
     while True:
         boundary = "=_" + blake2b(seed.encode(), digest_size=15).hexdigest()
-        mark = boundary.encode()
+        mark = boundary[2:].encode()  # with "=-" before it, it stands around attachments as well
         if mark not in text and mark not in html:
             return boundary
         seed += "+"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -125,6 +126,11 @@ def shared(message: Message, subject: str, text: str, html: str) -> dict[str, An
     }
     if message.reply_to is not None:
         body["reply_to"] = mailbox(message.reply_to)
+    if message.attachments:
+        body["attachments"] = [
+            {"content": b64encode(a.content).decode(), "type": a.kind, "filename": a.name, "disposition": "attachment"}
+            for a in message.attachments
+        ]
     return body
 
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from outreach.domain.messages import Mailbox, Message
+from outreach.domain.messages import Attachment, Mailbox, Message
 from outreach.transports.mime import to_bytes
 from tests.unit.transports.letters import letter
 
@@ -239,3 +239,22 @@ def test_every_line_end_is_crlf_whatever_was_smuggled_in(smuggled: str) -> None:
 
 def test_without_a_reply_to_there_is_none() -> None:
     assert "Reply-To" not in parsed(letter(reply_to=None))
+
+
+def test_an_attachment_goes_along_byte_for_byte_beside_the_letter() -> None:
+    table = Attachment("letters.csv", "text/csv", 'name,words\r\nÉva,"a\r\nb"\r\n'.encode() * 40)
+    mail = parsed(letter(attachments=(table,)))
+    assert mail.get_content_type() == "multipart/mixed"
+    body, file = mail.iter_parts()
+    assert body.get_content_type() == "multipart/alternative"
+    assert (file.get_filename(), file.get_content_type()) == ("letters.csv", "text/csv")
+    assert file.get_payload(decode=True) == table.content
+    assert part(mail, "plain") == part(parsed(letter()), "plain")
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("../x.csv", "text/csv"), ('a".csv', "text/csv"), ("a.csv", "text/csv\r\nX: y")]
+)
+def test_an_attachment_whose_name_could_become_a_header_is_refused(name: str, kind: str) -> None:
+    with pytest.raises(ValueError, match="attachment"):
+        to_bytes(letter(attachments=(Attachment(name, kind, b"x"),)))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from outreach.domain.messages import Mailbox
+from outreach.domain.messages import Attachment, Mailbox
 from outreach.transports.base import NoAnswer, Refused, Unavailable
 from outreach.transports.sendgrid import SendGridTransport, payload
 from tests.fakes import certificates
@@ -70,6 +70,12 @@ def test_the_payload_is_exactly_this() -> None:
             "ganalytics": {"enable": False},
         },
     }
+
+
+def test_an_attachment_travels_in_base64() -> None:
+    body = payload(letter(attachments=(Attachment("letters.csv", "text/csv", b"a,b"),)), env="test")
+    file = {"content": "YSxi", "type": "text/csv", "filename": "letters.csv", "disposition": "attachment"}
+    assert body["attachments"] == [file]
 
 
 def test_what_is_not_there_is_left_out() -> None:
