@@ -253,16 +253,16 @@ def _compare_copies(result: Audit, by_ref: dict[str, _Entry], copies: Tally[str]
 def _compare_with_reports(session: Session, result: Audit, ledger: dict[int, _Entry], *, whole: bool) -> None:
     """Against the provider's reports. Without any, nothing is claimed: `source` stays "none"."""
     # One that waits to be applied, or is another engine's, names no delivery yet: it is not unknown.
-    reports = select(ProviderEvent.delivery_id, ProviderEvent.attempt).where(
+    reports = select(ProviderEvent.delivery_id, ProviderEvent.attempt, ProviderEvent.ref).where(
         ProviderEvent.kind.in_(list(STATES)), ProviderEvent.applied_at.is_not(None)
     )
     attempts: dict[int, set[int]] = defaultdict(set)
     unknown = 0
-    for id_, attempt in session.execute(reports.distinct()):
+    for id_, attempt, ref in session.execute(reports.distinct()):
         if id_ is None:
-            unknown += 1
+            unknown += bool(ref)  # a bounce that came by mail names nothing at all
         elif id_ in ledger:
-            attempts[id_].add(attempt or 0)
+            attempts[id_] |= {attempt} if attempt else set()
     if not attempts and not unknown:
         return
     evidence = result.transport = Evidence("events", seen=len(attempts))
@@ -270,7 +270,7 @@ def _compare_with_reports(session: Session, result: Audit, ledger: dict[int, _En
         evidence.unknown = unknown
         result.problems.append(Problem("", "unknown", f"{unknown} reports about mails that are not in the books"))
     _compare_copies(
-        result, {e.ref: e for e in ledger.values()}, Tally({ledger[i].ref: len(a) for i, a in attempts.items()})
+        result, {e.ref: e for e in ledger.values()}, Tally({ledger[i].ref: len(a) or 1 for i, a in attempts.items()})
     )
     newest = session.scalar(select(func.max(ProviderEvent.received_at)))
     for id_, entry in ledger.items():

@@ -10,6 +10,7 @@ finding.py      which delivery a report is about
 signers.py      what a report says about a signer's address
 stopping.py     what a reader said through the provider: stop, or go on
 offices.py      what a report says about a target's mailbox
+refusals.py     when receivers refuse our mails, and no address is at fault
 accounts.py     what a provider says about our account
 reconciling.py  mails in doubt: what the reports and the provider's own log say, and what is left to people
 """

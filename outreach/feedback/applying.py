@@ -22,6 +22,7 @@ from .accounts import heed_account
 from .finding import deliveries_of
 from .keeping import keep
 from .offices import mind_offices
+from .refusals import heed_refusals
 from .signers import mind_signers
 
 log = structlog.get_logger()
@@ -118,6 +119,7 @@ def _apply_rows(session: Session, rows: Sequence[ProviderEvent], now: datetime) 
     mind_offices(session, told, now=now)
     mind_signers(session, told, now=now)
     heed_account(session, rows, now=now)
+    heed_refusals(session, told, now=now)
     _end_attempts(session, told, now)
     # The counters last, as everybody takes them: whoever waits for one then holds nothing that we still need.
     with Books(session, now=now, actor="provider") as books:

@@ -385,3 +385,27 @@ def test_suppression_of_a_signer_leaves_their_letters_to_offices_alone(reports: 
     assert row(db, mine).state is State.QUEUED
     with db.read() as session:
         assert suppression.is_suppressed(session, factories.hash_address(JANE))
+
+
+def test_people_are_told_when_receivers_refuse_a_stream(reports: Reports, db: Database) -> None:
+    with db.begin() as session:
+        campaign = factories.campaign(session)
+        refs = [letter(session, campaign).ref for _ in range(20)]
+
+    reports.tell(*(reports.about(ref, "blocked") for ref in refs[:19]))
+    assert open_alerts(db) == []
+
+    reports.tell(reports.about(refs[19], "blocked"))
+    assert open_alerts(db) == ["refused:letters"]
+
+
+def test_a_few_refusals_among_many_are_nothing_to_tell(reports: Reports, db: Database, now: datetime) -> None:
+    with db.begin() as session:
+        campaign = factories.campaign(session)
+        refs = [letter(session, campaign).ref for _ in range(20)]
+        with Books(session, now=now) as books:
+            books.count_attempt(Stream.LETTERS, "accepted", 401)
+
+    reports.tell(*(reports.about(ref, "blocked") for ref in refs))
+
+    assert open_alerts(db) == []

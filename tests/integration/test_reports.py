@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from unittest import mock
@@ -11,7 +12,7 @@ from unittest import mock
 import pytest
 from sqlalchemy import event, func, select
 
-from outreach import alerts, feedback, wake
+from outreach import alerts, audit, feedback, wake
 from outreach.domain.deliveries import EventState, State
 from outreach.domain.events import EventKind
 from outreach.models import Anomaly, Attempt, Consent, Database, Delivery, ProviderEvent, Suppression
@@ -132,9 +133,15 @@ def test_d5_a_bounce_that_names_nothing_finds_the_only_mail_it_can_be_about(repo
     with db.begin() as session:
         ref = notice(session, factories.campaign(session), by=JANE).ref
 
-    reports.tell(unnamed(reports.about(ref, "bounce", after=3600)))
+    stranger = {"email": "somebody.else@example.com", "sg_event_id": "stranger"}
+    told = reports.about(ref, "bounce", after=3600)
+    reports.tell(reports.about(ref, "processed"), unnamed(told), unnamed(told) | stranger)
 
     assert row(db, ref).event_state is EventState.BOUNCED
+    with db.read() as session:
+        books = audit.audit(session, replace(reports.site.settings, transport="sendgrid"))
+    assert books.problems == [], "one mail, reported twice, and one that nobody can know"
+    assert books.transport.seen == 1
 
 
 def test_d5_with_two_mails_it_may_be_about_only_the_address_is_closed(reports: Reports, db: Database) -> None:
