@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, exists, false, func, not_, or_, select, true
+from sqlalchemy import ColumnElement, Select, and_, case, exists, false, func, not_, or_, select, text, true
 from sqlalchemy.orm import Session, aliased
 
 from outreach.consents import agreed
@@ -56,7 +56,7 @@ class Reach:
     kind: WaveKind
     audience: Audience
     since: datetime | None  #: when the wave before this one began, if that matters
-    mailing_id: int | None
+    same_words: tuple[int, ...]  #: the waves that say the same, whose readers have it already
     purpose: str
     per_week: int
     now: datetime
@@ -181,11 +181,14 @@ def _exclusions_of_readers(session: Session, reach: Reach) -> list[_Exclusion]:
 
 def _has_it(reach: Reach) -> ColumnElement[bool]:
     """The same words, by this wave or another one: a wave that is planned twice reaches nobody twice."""
-    same_words = select(Wave.id).where(Wave.mailing_id == reach.mailing_id)
+    if not reach.same_words:
+        return false()
     return exists().where(
+        # Waves by number, and the class as the unique index says it: a planner that has no statistics yet, as in a
+        # new installation's first large wave, finds its way by that index alone.
+        Delivery.wave_id.in_(reach.same_words),
         Delivery.supporter_id == Supporter.id,
-        Delivery.mail_class == MailClass.MAILING,
-        Delivery.wave_id.in_(same_words),
+        text("deliveries.class = 'mailing'"),
         or_(Delivery.state.not_in(_NEVER_LEFT), Delivery.maybe_sent),
     )
 

@@ -6,6 +6,7 @@ the wave's row; and nothing but the chunk's boundaries ever stands in memory.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import func, select, text
@@ -59,6 +60,8 @@ def _write_to_readers(
     if looked_at == 0:
         return 0, wave.planned_to, True
     reach = drafting.reach(session, wave, settings=settings, now=now)
+    # Nobody in this part has it by this very wave; the wave's own rows need not be looked through.
+    reach = replace(reach, same_words=tuple(id_ for id_ in reach.same_words if id_ != wave.id))
     part = Signature.supporter_id.between(wave.planned_to + 1, last_id)
     made = add_mailings(session, wave, audiences.readers(session, reach).where(part), due_at=now, now=now)
     return made, last_id, looked_at < chunk

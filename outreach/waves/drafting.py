@@ -135,8 +135,16 @@ def _reach(
     if audience.since_last_wave:
         before = (wave.started_at if wave else None) or now
         since = audiences.last_began(session, campaign_id, kind, before=before, but=wave.id if wave else 0)
+    same_words = select(Wave.id).where(Wave.mailing_id == mailing.id).order_by(Wave.id) if mailing else None
     return audiences.Reach(
-        campaign_id, kind, audience, since, mailing.id if mailing else None, purpose, settings.mails_per_week, now
+        campaign_id,
+        kind,
+        audience,
+        since,
+        tuple(session.scalars(same_words)) if same_words is not None else (),
+        purpose,
+        settings.mails_per_week,
+        now,
     )
 
 

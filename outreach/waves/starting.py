@@ -182,9 +182,8 @@ def end(session: Session, wave: Wave, *, now: datetime) -> None:
 
 
 def _drop_pace(session: Session, wave: Wave) -> None:
-    budget = session.get(Budget, scope(wave))
-    if budget is not None:
-        session.delete(budget)
+    if session.get(Budget, scope(wave)) is not None:
+        outbox.drop_budget(session, scope(wave))
 
 
 def begin(session: Session, wave: Wave, *, now: datetime, actor: str = "engine") -> None:
@@ -194,9 +193,15 @@ def begin(session: Session, wave: Wave, *, now: datetime, actor: str = "engine")
     if wave.kind is WaveKind.MAILING:
         wave.lane_id = _own_lane(session, wave, now=now).id
     elif wave.per_hour or wave.hours or wave.days != "all" or wave.curve:
-        budget = session.get(Budget, scope(wave)) or Budget(key=scope(wave))
-        _set_pace(budget, wave)
-        session.add(budget)
+        outbox.set_budget(
+            session,
+            scope(wave),
+            per_hour=wave.per_hour,
+            hours=wave.hours,
+            days=wave.days,
+            zone=wave.zone,
+            curve=wave.curve,
+        )
     move(session, wave, WaveState.SENDING, actor=actor, now=now)
 
 
@@ -205,14 +210,10 @@ def _own_lane(session: Session, wave: Wave, *, now: datetime) -> Lane:
     if lane is None:
         lane = Lane(key=scope(wave), stream=Stream.NEWS, opens_at=now)
         session.add(lane)
-    _set_pace(lane, wave)
+    lane.per_hour, lane.hours, lane.days, lane.zone = wave.per_hour, wave.hours, wave.days, wave.zone
+    lane.curve = wave.curve
     session.flush()
     return lane
-
-
-def _set_pace(where: Lane | Budget, wave: Wave) -> None:
-    where.per_hour, where.hours, where.days, where.zone = wave.per_hour, wave.hours, wave.days, wave.zone
-    where.curve = wave.curve
 
 
 def scope(wave: Wave) -> str:

@@ -14,7 +14,7 @@ from outreach.domain.waves import WaveKind, WaveState
 from outreach.models import Campaign, Consent, Database, Delivery, Lane, SignatureState, Supporter, Suppression
 from outreach.settings import Settings
 from tests import factories
-from tests.integration.wave_scenes import REFUSED, Scene, agreeing, confirmed, holding_campaign
+from tests.integration.wave_scenes import REFUSED, Scene, agreeing, confirmed, crowd, holding_campaign
 
 MAILING = WaveKind.MAILING
 
@@ -245,7 +245,7 @@ def test_b9_who_takes_consent_back_gets_nothing_more_of_a_running_wave(scene: Sc
 def test_mailings_get_refs_like_all_others_and_none_twice(scene: Scene) -> None:
     with scene.db.begin() as session:
         campaign = holding_campaign(session)
-        agreeing(session, campaign, 200)
+        crowd(session, campaign, 200)
     wave_id = scene.started(campaign, MAILING)
     with scene.db.read() as session:
         rows = session.scalars(select(Delivery).where(Delivery.wave_id == wave_id)).all()

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
 from outreach import outbox, waves
 from outreach.domain.deliveries import State, Stream
 from outreach.domain.waves import WaveKind, WaveState
-from outreach.models import Campaign, Database, Delivery, Signature, SignatureState, Wave
+from outreach.models import Campaign, Consent, Database, Delivery, Signature, SignatureState, Supporter, Wave, new_ref
 from outreach.outbox import Answer, Books
 from outreach.settings import Settings
 from outreach.transports.base import NoAnswer, Receipt, Refused
@@ -43,6 +43,30 @@ def agreeing(session: Session, campaign: Campaign, n: int = 1, **given: Any) -> 
     for one in made:
         factories.consent(session, one.supporter, campaign=campaign, purpose="updates")
     return made
+
+
+def crowd(session: Session, campaign: Campaign, n: int, *, now: datetime = factories.NOON) -> None:
+    """The same as `agreeing`, in three statements, for tests that need many."""
+    first = (session.scalar(select(func.max(Supporter.id))) or 0) + 1
+    ids = range(first, first + n)
+    people = [
+        {"id": i, "ref": new_ref(), "address": f"c{i}@example.org", "address_key": f"c{i}@example.org",
+         "address_hash": f"crowd-{i}", "created_at": now}
+        for i in ids
+    ]  # fmt: skip
+    signed = [
+        {"ref": new_ref(), "campaign_id": campaign.id, "supporter_id": i, "state": SignatureState.CONFIRMED,
+         "name": f"Ada Number {i}", "created_at": now, "confirmed_at": now}
+        for i in ids
+    ]  # fmt: skip
+    agreed = [
+        {"supporter_id": i, "campaign_id": campaign.id, "purpose": "updates", "given": True, "wording": "Write to me.",
+         "source": "web", "at": now}
+        for i in ids
+    ]  # fmt: skip
+    session.execute(insert(Supporter), people)
+    session.execute(insert(Signature), signed)
+    session.execute(insert(Consent), agreed)
 
 
 @dataclass
