@@ -82,7 +82,17 @@ def _give_up(error: OutreachError, code: int) -> NoReturn:
     raise SystemExit(code)
 
 
-app = Celery("outreach", include=["workers.events", "workers.ladders", "workers.people", "workers.tasks", "workers.waves"])
+app = Celery(
+    "outreach",
+    include=[
+        "workers.bundles",
+        "workers.events",
+        "workers.ladders",
+        "workers.people",
+        "workers.tasks",
+        "workers.waves",
+    ],
+)
 app.add_defaults(_configuration)
 app.steps["consumer"].add(alive.Turning)
 
