@@ -41,7 +41,7 @@ def all_left(it: Trial) -> None:
 
 
 @on_postgres
-def test_f9_f10_a_redis_that_forgets_all_and_comes_back_empty_costs_no_letter(
+def test_fault_f9_f10_a_redis_that_forgets_all_and_comes_back_empty_costs_no_letter(
     tmp_path: Path, database_url: str
 ) -> None:
     with ExitStack() as stack:
@@ -62,7 +62,7 @@ def test_f9_f10_a_redis_that_forgets_all_and_comes_back_empty_costs_no_letter(
 
 
 @on_sqlite
-def test_f11_a_redis_that_stands_still_delays_letters_and_no_signer(tmp_path: Path, database_url: str) -> None:
+def test_fault_f11_a_redis_that_stands_still_delays_letters_and_no_signer(tmp_path: Path, database_url: str) -> None:
     with ExitStack() as stack:
         url, process = stack.enter_context(servers.redis_server(tmp_path / "redis"))
         more = {"signs_per_minute": "1000", "act_from": "act@act.outreach.example.org"}
@@ -88,7 +88,7 @@ def test_f11_a_redis_that_stands_still_delays_letters_and_no_signer(tmp_path: Pa
 
 
 @on_postgres
-def test_f12_a_full_redis_hears_no_bell_and_letters_leave_once_it_has_room(tmp_path: Path, database_url: str) -> None:
+def test_fault_f12_a_full_redis_hears_no_bell_and_letters_leave_once_it_has_room(tmp_path: Path, database_url: str) -> None:
     with ExitStack() as stack:
         url, _ = stack.enter_context(servers.redis_server(tmp_path / "redis"))
         it = stack.enter_context(trial(tmp_path, database_url, letters=LETTERS, faults=SLOW, redis_url=url, beats=1))
@@ -102,7 +102,7 @@ def test_f12_a_full_redis_hears_no_bell_and_letters_leave_once_it_has_room(tmp_p
 
 
 @on_sqlite
-def test_f13_ten_resets_on_the_way_to_redis_leave_a_worker_that_hears(tmp_path: Path, database_url: str) -> None:
+def test_fault_f13_ten_resets_on_the_way_to_redis_leave_a_worker_that_hears(tmp_path: Path, database_url: str) -> None:
     with ExitStack() as stack:
         url, _ = stack.enter_context(servers.redis_server(tmp_path / "redis"))
         line = stack.enter_context(tcp_proxy(int(urlsplit(url).port or 0)))

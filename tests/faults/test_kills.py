@@ -16,7 +16,7 @@ LETTERS = 240
 SLOW = "delay=0.02"
 
 
-def test_f6_killed_workers_lose_nothing_and_send_nothing_twice(tmp_path: Path, database_url: str) -> None:
+def test_fault_f6_killed_workers_lose_nothing_and_send_nothing_twice(tmp_path: Path, database_url: str) -> None:
     """Main process and pool at once, twice; then one pool process alone, as the kernel does when memory runs out."""
     with trial(tmp_path, database_url, letters=LETTERS, faults=SLOW) as it:
         for _ in range(2):
@@ -35,7 +35,7 @@ def test_f6_killed_workers_lose_nothing_and_send_nothing_twice(tmp_path: Path, d
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-def test_f8_a_rolling_restart_leaves_no_doubt(tmp_path: Path, database_url: str) -> None:
+def test_fault_f8_a_rolling_restart_leaves_no_doubt(tmp_path: Path, database_url: str) -> None:
     with trial(tmp_path, database_url, letters=LETTERS, faults=SLOW, workers=1) as it:
         old = it.engine.processes[0]
         for _ in range(3):

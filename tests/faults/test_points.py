@@ -24,7 +24,7 @@ on_postgres = pytest.mark.parametrize("database_url", ["postgresql"], indirect=T
 
 
 @on_postgres
-def test_f1_f2_f5_who_dies_before_the_attempt_is_committed_leaves_no_doubt(tmp_path: Path, database_url: str) -> None:
+def test_fault_f1_f2_f5_who_dies_before_the_attempt_is_committed_leaves_no_doubt(tmp_path: Path, database_url: str) -> None:
     with trial(tmp_path, database_url) as it:
         for point in ("before_claim", "after_claim", "during_render:3"):
             it.engine.start_worker(concurrency=1, faultpoints=f"{point}=kill_group")
@@ -37,7 +37,7 @@ def test_f1_f2_f5_who_dies_before_the_attempt_is_committed_leaves_no_doubt(tmp_p
 
 
 @on_postgres
-def test_f3_who_dies_before_the_first_byte_leaves_a_round_in_doubt_that_never_left(
+def test_fault_f3_who_dies_before_the_first_byte_leaves_a_round_in_doubt_that_never_left(
     tmp_path: Path, database_url: str
 ) -> None:
     with trial(tmp_path, database_url) as it:
@@ -53,7 +53,7 @@ def test_f3_who_dies_before_the_first_byte_leaves_a_round_in_doubt_that_never_le
 
 
 @on_sqlite
-def test_f4_who_dies_with_the_answers_leaves_doubt_that_the_reports_settle(tmp_path: Path, database_url: str) -> None:
+def test_fault_f4_who_dies_with_the_answers_leaves_doubt_that_the_reports_settle(tmp_path: Path, database_url: str) -> None:
     with trial(tmp_path, database_url) as it:
         worker = it.engine.start_worker(concurrency=1, faultpoints=f"after_accept:{2 * HANDOVERS}=kill_group")
         it.ring()
@@ -66,7 +66,7 @@ def test_f4_who_dies_with_the_answers_leaves_doubt_that_the_reports_settle(tmp_p
 
 
 @on_postgres
-def test_f7_who_stood_still_past_its_lease_begins_nothing_it_no_longer_holds(tmp_path: Path, database_url: str) -> None:
+def test_fault_f7_who_stood_still_past_its_lease_begins_nothing_it_no_longer_holds(tmp_path: Path, database_url: str) -> None:
     """Stopped between claim and attempt: the mails are another's by then, and fencing keeps it from touching them."""
     with trial(tmp_path, database_url) as it:
         worker = it.engine.start_worker(concurrency=1, faultpoints="after_claim=stop")
@@ -81,7 +81,7 @@ def test_f7_who_stood_still_past_its_lease_begins_nothing_it_no_longer_holds(tmp
 
 
 @on_sqlite
-def test_f7_who_stood_still_after_the_attempt_offers_nothing_when_too_little_of_the_lease_is_left(
+def test_fault_f7_who_stood_still_after_the_attempt_offers_nothing_when_too_little_of_the_lease_is_left(
     tmp_path: Path, database_url: str
 ) -> None:
     """Stopped between attempt and first byte, and let go again after its lease: what it held never leaves twice."""
@@ -98,7 +98,7 @@ def test_f7_who_stood_still_after_the_attempt_offers_nothing_when_too_little_of_
 
 
 @on_postgres
-def test_f38_a_report_that_comes_before_we_wrote_down_the_answer_is_kept(tmp_path: Path, database_url: str) -> None:
+def test_fault_f38_a_report_that_comes_before_we_wrote_down_the_answer_is_kept(tmp_path: Path, database_url: str) -> None:
     with trial(tmp_path, database_url) as it:
         worker = it.engine.start_worker(concurrency=1, faultpoints="after_accept:2=stop")
         it.ring()
@@ -116,7 +116,7 @@ def test_f38_a_report_that_comes_before_we_wrote_down_the_answer_is_kept(tmp_pat
     ("point", "late"), [("after_claim", 0), ("after_intent", HANDOVERS)], ids=["claimed", "intended"]
 )
 @on_sqlite
-def test_f40_a_no_counts_from_its_commit_on_but_for_what_is_in_the_air(
+def test_fault_f40_a_no_counts_from_its_commit_on_but_for_what_is_in_the_air(
     tmp_path: Path, database_url: str, point: str, late: int
 ) -> None:
     """Every office's address is suppressed while a worker stands between two steps."""

@@ -30,7 +30,7 @@ def connect(url: str) -> psycopg.Connection[tuple[object, ...]]:
     return psycopg.connect(make_url(url).set(drivername="postgresql").render_as_string(False), autocommit=True)
 
 
-def test_f14_a_crashed_and_restarted_database_loses_nothing(tmp_path: Path, cluster: Cluster, cluster_url: str) -> None:
+def test_fault_f14_a_crashed_and_restarted_database_loses_nothing(tmp_path: Path, cluster: Cluster, cluster_url: str) -> None:
     with trial(tmp_path, cluster_url, letters=LETTERS, faults=SLOW, beats=1, workers=1) as it:
         it.ring()
         for share in (1, 2):
@@ -42,7 +42,7 @@ def test_f14_a_crashed_and_restarted_database_loses_nothing(tmp_path: Path, clus
         it.judge(most_in_doubt=2 * POOL * HANDOVERS)
 
 
-def test_f14_connections_that_are_all_cut_lose_nothing(tmp_path: Path, cluster_url: str) -> None:
+def test_fault_f14_connections_that_are_all_cut_lose_nothing(tmp_path: Path, cluster_url: str) -> None:
     cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> %s"
     with trial(tmp_path, cluster_url, letters=LETTERS, faults=SLOW, workers=1) as it, connect(cluster_url) as other:
         it.ring()
@@ -53,7 +53,7 @@ def test_f14_connections_that_are_all_cut_lose_nothing(tmp_path: Path, cluster_u
         it.judge(most_in_doubt=0)
 
 
-def test_f15_answers_that_come_while_the_database_is_down_are_written_down_afterwards(
+def test_fault_f15_answers_that_come_while_the_database_is_down_are_written_down_afterwards(
     tmp_path: Path, cluster: Cluster, cluster_url: str
 ) -> None:
     with trial(tmp_path, cluster_url, faults="delay=0.5", lease_seconds="60") as it:
@@ -69,7 +69,7 @@ def test_f15_answers_that_come_while_the_database_is_down_are_written_down_after
         assert it.states() == {"accepted": it.letters}
 
 
-def test_f17_the_loser_of_a_deadlock_tries_again(tmp_path: Path, cluster_url: str) -> None:
+def test_fault_f17_the_loser_of_a_deadlock_tries_again(tmp_path: Path, cluster_url: str) -> None:
     """The worker holds its deliveries and wants a counter; we hold the counters and want its deliveries."""
     waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     with trial(tmp_path, cluster_url, lease_seconds="60") as it:
@@ -89,7 +89,7 @@ def test_f17_the_loser_of_a_deadlock_tries_again(tmp_path: Path, cluster_url: st
         assert it.states() == {"accepted": it.letters}
 
 
-def test_f18_a_full_disk_stops_the_letters_and_room_lets_them_go(tmp_path: Path, cluster_url: str) -> None:
+def test_fault_f18_a_full_disk_stops_the_letters_and_room_lets_them_go(tmp_path: Path, cluster_url: str) -> None:
     """What cannot be intended is not sent, and what was answered is written down once there is room."""
     with small_disk("24m") as disk, connect(_server(cluster_url)) as other:
         if os.geteuid() == 0:

@@ -54,7 +54,7 @@ def let_the_pause_end(it: Trial) -> None:
 
 
 @on_sqlite
-def test_f20_who_asks_for_a_pause_gets_it_and_then_everything_once(tmp_path: Path, database_url: str) -> None:
+def test_fault_f20_who_asks_for_a_pause_gets_it_and_then_everything_once(tmp_path: Path, database_url: str) -> None:
     with trial(tmp_path, database_url) as it:
         it.provider.control("faults", script=["ok"] * 8 + ["429"], reset_seconds=4)
         it.engine.start_worker(concurrency=1)
@@ -72,7 +72,7 @@ def test_f20_who_asks_for_a_pause_gets_it_and_then_everything_once(tmp_path: Pat
 
 
 @on_sqlite
-def test_f21_what_the_provider_says_it_did_not_take_leaves_later_and_once(tmp_path: Path, database_url: str) -> None:
+def test_fault_f21_what_the_provider_says_it_did_not_take_leaves_later_and_once(tmp_path: Path, database_url: str) -> None:
     with trial(tmp_path, database_url) as it:
         it.provider.control("faults", script=["ok", "500", "ok", "503"] * 3)
         it.engine.start_worker(concurrency=1)
@@ -85,7 +85,7 @@ def test_f21_what_the_provider_says_it_did_not_take_leaves_later_and_once(tmp_pa
 
 
 @on_postgres
-def test_f22_f23_f24_without_a_clear_answer_nothing_is_sent_again_and_the_reports_settle_it(
+def test_fault_f22_f23_f24_without_a_clear_answer_nothing_is_sent_again_and_the_reports_settle_it(
     tmp_path: Path, database_url: str
 ) -> None:
     with trial(tmp_path, database_url) as it:
@@ -100,7 +100,7 @@ def test_f22_f23_f24_without_a_clear_answer_nothing_is_sent_again_and_the_report
 
 
 @on_sqlite
-def test_f25_f28_what_the_provider_will_never_take_ends_alone_and_is_not_tried_again(
+def test_fault_f25_f28_what_the_provider_will_never_take_ends_alone_and_is_not_tried_again(
     tmp_path: Path, database_url: str
 ) -> None:
     with trial(tmp_path, database_url) as it:
@@ -116,7 +116,7 @@ def test_f25_f28_what_the_provider_will_never_take_ends_alone_and_is_not_tried_a
 
 
 @on_postgres
-def test_f26_what_is_taken_and_later_dropped_is_accepted_and_says_so(tmp_path: Path, database_url: str) -> None:
+def test_fault_f26_what_is_taken_and_later_dropped_is_accepted_and_says_so(tmp_path: Path, database_url: str) -> None:
     with trial(tmp_path, database_url, letters=20) as it:
         it.finish()
         it.report(kinds=["dropped"])
@@ -127,7 +127,7 @@ def test_f26_what_is_taken_and_later_dropped_is_accepted_and_says_so(tmp_path: P
 
 
 @on_sqlite
-def test_f27_a_refused_key_stops_the_stream_and_uses_up_no_tries(tmp_path: Path, database_url: str) -> None:
+def test_fault_f27_a_refused_key_stops_the_stream_and_uses_up_no_tries(tmp_path: Path, database_url: str) -> None:
     with trial(tmp_path, database_url) as it:
         it.provider.control("faults", rates="401=1")
         it.engine.start_worker(concurrency=1)
@@ -147,7 +147,7 @@ def test_f27_a_refused_key_stops_the_stream_and_uses_up_no_tries(tmp_path: Path,
 
 
 @on_sqlite
-def test_f42_a_mail_server_that_hangs_up_after_the_final_dot_leaves_doubt_and_no_second_copy(
+def test_fault_f42_a_mail_server_that_hangs_up_after_the_final_dot_leaves_doubt_and_no_second_copy(
     tmp_path: Path, database_url: str
 ) -> None:
     rude = "drop_after=0.05,drop=0.05,drop_data=0.05,450=0.05,421=0.03"

@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.servers, pytest.mark.timeout(120)]
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_f19_answers_wait_for_a_file_that_somebody_else_holds(tmp_path: Path, database_url: str) -> None:
+def test_fault_f19_answers_wait_for_a_file_that_somebody_else_holds(tmp_path: Path, database_url: str) -> None:
     file = str(make_url(database_url).database)
     with (
         trial(tmp_path, database_url, faults="delay=0.3", lease_seconds="60") as it,
@@ -36,7 +36,7 @@ def test_f19_answers_wait_for_a_file_that_somebody_else_holds(tmp_path: Path, da
         it.judge(most_in_doubt=0)
 
 
-def test_f19_a_full_disk_stops_the_letters_and_room_lets_them_go(tmp_path: Path, sqlite_template: Path) -> None:
+def test_fault_f19_a_full_disk_stops_the_letters_and_room_lets_them_go(tmp_path: Path, sqlite_template: Path) -> None:
     with small_disk("8m") as disk:
         file = disk / "outreach.db"
         shutil.copy(sqlite_template, file)

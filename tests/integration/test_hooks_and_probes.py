@@ -33,7 +33,7 @@ ROWS = [
 ]
 
 
-def test_d1_a_signed_report_is_kept_and_a_repeated_one_counts_once(
+def test_threat_d1_a_signed_report_is_kept_and_a_repeated_one_counts_once(
     db: Database, settings: Settings, now: datetime, rung: list[Stream]
 ) -> None:
     site, key = reporting_site(db, settings, now, rung)
@@ -44,7 +44,7 @@ def test_d1_a_signed_report_is_kept_and_a_repeated_one_counts_once(
     assert site.count(of=ProviderEvent) == 1
 
 
-def test_d1_d3_whatever_is_not_signed_gets_the_same_answer(
+def test_threat_d1_d3_whatever_is_not_signed_gets_the_same_answer(
     db: Database, settings: Settings, now: datetime, rung: list[Stream]
 ) -> None:
     site, key = reporting_site(db, settings, now, rung)
@@ -72,7 +72,7 @@ def test_d1_d3_whatever_is_not_signed_gets_the_same_answer(
 NONSENSE = (b"", b"{}", b"[[[]]]", b"null", b"[1, null, {}]", b"\xff", b"[" * 100_000, b'[{"event":"\\u0000"}]')
 
 
-def test_d3_signed_nonsense_is_taken_and_forgotten(
+def test_threat_d3_signed_nonsense_is_taken_and_forgotten(
     db: Database, settings: Settings, now: datetime, rung: list[Stream]
 ) -> None:
     site, key = reporting_site(db, settings, now, rung)
@@ -84,7 +84,7 @@ def test_d3_signed_nonsense_is_taken_and_forgotten(
     assert site.count(of=ProviderEvent) == 0
 
 
-def test_d3_a_null_character_in_a_report_harms_nothing(
+def test_threat_d3_a_null_character_in_a_report_harms_nothing(
     db: Database, settings: Settings, now: datetime, rung: list[Stream]
 ) -> None:
     site, key = reporting_site(db, settings, now, rung)
@@ -94,7 +94,7 @@ def test_d3_a_null_character_in_a_report_harms_nothing(
     assert site.count(ProviderEvent.id == "e-1", of=ProviderEvent) == 1
 
 
-def test_d4_more_than_five_megabytes_are_refused(
+def test_threat_d4_more_than_five_megabytes_are_refused(
     db: Database, settings: Settings, now: datetime, rung: list[Stream]
 ) -> None:
     site, key = reporting_site(db, settings, now, rung)

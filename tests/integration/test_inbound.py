@@ -113,7 +113,7 @@ def test_an_offices_bounce_sets_its_contact_aside_and_suppresses_nobody(
     assert not is_suppressed(db, delivery)
 
 
-def test_f42_a_bounce_proves_that_a_mail_in_doubt_had_left(
+def test_fault_f42_a_bounce_proves_that_a_mail_in_doubt_had_left(
     db: Database, settings: Settings, keys: Keys, take: Callable[..., Kind]
 ) -> None:
     delivery = of_letter(db, state=State.IN_DOUBT)

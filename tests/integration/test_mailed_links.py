@@ -19,7 +19,7 @@ from tests import factories
 from tests.sites import Site, bare
 
 
-def test_b2_looking_at_a_confirmation_changes_nothing_however_often(site: Site) -> None:
+def test_threat_b2_looking_at_a_confirmation_changes_nothing_however_often(site: Site) -> None:
     path = site.sign()
     scanner = {"user-agent": ""}
     answers = [site.client.request(method, path, headers=scanner) for method in ("GET", "HEAD") * 10]
@@ -54,7 +54,7 @@ def test_confirming_leads_to_the_receipt_and_a_second_press_to_the_same(site: Si
     assert text.count("On its way") == 2
 
 
-def test_b13_an_expired_link_says_so_and_confirms_nothing(site: Site) -> None:
+def test_threat_b13_an_expired_link_says_so_and_confirms_nothing(site: Site) -> None:
     path = site.sign()
     site.now += timedelta(days=7, seconds=1)
     assert "This link has expired" in site.get(path, 410)
@@ -71,7 +71,7 @@ def test_a_link_for_other_words_than_the_newest_says_so(site: Site) -> None:
     assert "Something else." in site.get(new)
 
 
-def test_b10_a_token_nobody_was_given_and_one_of_another_purpose_answer_alike(site: Site) -> None:
+def test_threat_b10_a_token_nobody_was_given_and_one_of_another_purpose_answer_alike(site: Site) -> None:
     confirm = site.sign()
     receipt = site.confirm(confirm)
     unknown = [
@@ -88,7 +88,7 @@ def test_b10_a_token_nobody_was_given_and_one_of_another_purpose_answer_alike(si
     assert len(set(unknown)) == 1
 
 
-def test_b10_a_network_that_guesses_is_made_to_wait(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_threat_b10_a_network_that_guesses_is_made_to_wait(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(links, "GUESSES_PER_MINUTE", 5)
     path = site.sign()
     statuses = [site.client.get(f"/confirm/guess{n}").status_code for n in range(8)]

@@ -123,7 +123,7 @@ def test_c5_c6_one_bad_row_is_rejected_and_the_others_leave_once(
     assert rejected.reason.startswith("400")
 
 
-def test_c7_f20_a_429_is_waited_for_and_is_no_attempt(
+def test_c7_fault_f20_a_429_is_waited_for_and_is_no_attempt(
     db: Database, settings: Settings, provider: FakeSendGrid, hands: Hands, clock: Clock
 ) -> None:
     crowd(db, 20)
@@ -143,7 +143,7 @@ def test_c7_f20_a_429_is_waited_for_and_is_no_attempt(
         assert set(session.scalars(select(Delivery.tries))) == {0}
 
 
-def test_c8_f27_a_wrong_key_costs_one_call_a_minute_loses_nothing_and_heals(
+def test_c8_fault_f27_a_wrong_key_costs_one_call_a_minute_loses_nothing_and_heals(
     db: Database, settings: Settings, provider: FakeSendGrid, clock: Clock
 ) -> None:
     crowd(db, 50)
@@ -166,7 +166,7 @@ def test_c8_f27_a_wrong_key_costs_one_call_a_minute_loses_nothing_and_heals(
         assert alerts.standing(session) == []
 
 
-def test_c9_f28_a_request_that_is_too_large_is_cut_and_a_mail_that_is_is_rejected(
+def test_c9_fault_f28_a_request_that_is_too_large_is_cut_and_a_mail_that_is_is_rejected(
     db: Database, settings: Settings, provider: FakeSendGrid, hands: Hands
 ) -> None:
     crowd(db, 40)
@@ -181,7 +181,7 @@ def test_c9_f28_a_request_that_is_too_large_is_cut_and_a_mail_that_is_is_rejecte
 
 
 @pytest.mark.parametrize("fault", ["502", "502_after", "hang", "hang_after", "reset_after"])
-def test_c10_f22_f23_f24_a_lost_answer_is_a_doubt_that_no_second_request_follows_and_events_settle(
+def test_c10_fault_f22_f23_f24_a_lost_answer_is_a_doubt_that_no_second_request_follows_and_events_settle(
     db: Database, settings: Settings, provider: FakeSendGrid, hands: Hands, clock: Clock, fault: str
 ) -> None:
     refs = crowd(db, 20)
@@ -202,7 +202,7 @@ def test_c10_f22_f23_f24_a_lost_answer_is_a_doubt_that_no_second_request_follows
         assert states(db) == {State.ACCEPTED: 20}
 
 
-def test_f21_the_providers_own_trouble_gives_it_a_rest_and_the_mails_another_try(
+def test_fault_f21_the_providers_own_trouble_gives_it_a_rest_and_the_mails_another_try(
     db: Database, settings: Settings, provider: FakeSendGrid, hands: Hands, clock: Clock
 ) -> None:
     crowd(db, 20)

@@ -78,14 +78,14 @@ def _trial(monkeypatch: pytest.MonkeyPatch, script: str) -> None:
     ],
     ids=["memory", "cpu", "wall", "output", "exit", "abort", "silence"],
 )
-def test_a5_code_that_got_past_the_list_is_stopped_and_the_letter_refused(
+def test_threat_a5_code_that_got_past_the_list_is_stopped_and_the_letter_refused(
     monkeypatch: pytest.MonkeyPatch, script: str
 ) -> None:
     with pytest.raises(BadTemplate, match="more time or memory"):
         _trial(monkeypatch, script)
 
 
-def test_a3_the_trial_knows_nothing_of_our_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_threat_a3_the_trial_knows_nothing_of_our_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OUTREACH_SECRET_KEY", "a secret of ours")
     tell = "import json, os; print(json.dumps({'message': ' '.join(os.environ), 'where': '', 'advice': ''}))"
     with pytest.raises(BadTemplate) as answer:

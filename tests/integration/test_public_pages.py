@@ -73,13 +73,13 @@ def test_an_ask_is_a_link_only_when_somebody_gave_a_web_address(site: Site) -> N
     assert re.search(r'<a href="https://example.org/more"[^>]*>Learn more', site.get("/c/shelters"))
 
 
-def test_a9_a_link_that_is_a_script_is_no_link(site: Site) -> None:
+def test_threat_a9_a_link_that_is_a_script_is_no_link(site: Site) -> None:
     with site.db.begin() as session:
         session.scalars(select(Ask)).one().link_url = "javascript:alert(1)"
     assert "javascript:" not in site.get("/c/shelters")
 
 
-def test_c13_a_draft_is_nobodys_business(site: Site) -> None:
+def test_threat_c13_a_draft_is_nobodys_business(site: Site) -> None:
     with site.db.begin() as session:
         factories.campaign(session, slug="draft", state=CampaignState.DRAFT)
     assert site.get("/c/draft", 404) == site.get("/c/no-such-campaign", 404)
@@ -131,20 +131,20 @@ def test_wrong_fields_come_back_with_their_sentences_and_every_value(site: Site)
     assert site.rung == []
 
 
-def test_a11_line_ends_from_a_browser_reach_the_letter_as_one_kind(site: Site) -> None:
+def test_threat_a11_line_ends_from_a_browser_reach_the_letter_as_one_kind(site: Site) -> None:
     site.sign(own_words="one\r\n\r\ntwo")
     with site.db.read() as session:
         assert session.scalars(select(Signature.own_words)).one() == "one\n\ntwo"
 
 
-def test_f44_a_second_submit_changes_nothing(site: Site) -> None:
+def test_fault_f44_a_second_submit_changes_nothing(site: Site) -> None:
     answers = [site.client.post("/c/shelters/sign", data=JANE) for _ in range(3)]
     assert {(a.status_code, a.headers["location"]) for a in answers} == {(303, "/c/shelters/check-your-email")}
     assert site.count() == 1
     assert site.count(of=Delivery) == 1
 
 
-def test_b5_the_answer_does_not_tell_whether_somebody_signed_before(site: Site) -> None:
+def test_threat_b5_the_answer_does_not_tell_whether_somebody_signed_before(site: Site) -> None:
     site.confirm(site.sign(email="confirmed@example.org"))
     site.sign(email="pending@example.org")
     with site.db.begin() as session:
@@ -162,7 +162,7 @@ def test_the_hidden_field_catches_robots_without_telling_them(site: Site) -> Non
     assert site.count() == 0
 
 
-def test_a7_what_a_signer_types_is_never_markup(site: Site) -> None:
+def test_threat_a7_what_a_signer_types_is_never_markup(site: Site) -> None:
     hostile = '"><img src=x onerror=alert(1)>'
     refused = site.client.post("/c/shelters/sign", data=JANE | {"name": hostile, "city": hostile})
     assert refused.status_code == 422
@@ -176,7 +176,7 @@ def test_a7_what_a_signer_types_is_never_markup(site: Site) -> None:
 HOSTILE = ("\x00", "x" * 50_000, "a\u202eb\x00", "=?UTF-8?Q?=0D=0ABcc:_x?=", "a@" * 9000, "\ud7ff\ufffe")
 
 
-def test_b19_no_value_is_too_odd_to_be_answered(site: Site) -> None:
+def test_threat_b19_no_value_is_too_odd_to_be_answered(site: Site) -> None:
     site = site_of(site.db, replace(site.settings, signs_per_minute=1000), site.now, site.rung)
     for field in ("name", "email", "city", "postal_code", "own_words", "updates"):
         for value in HOSTILE:

@@ -116,7 +116,7 @@ def told(reports: Reports, scene: Scene) -> list[dict[str, Any]]:
     return [reports.about(scene.mails[mail].ref, kind, after=after, **fields) for mail, kind, after, fields in STORY]
 
 
-def test_d4_f35_every_order_ends_in_the_same_place(
+def test_d4_fault_f35_every_order_ends_in_the_same_place(
     db: Database, settings: Settings, now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(wake, "ring", lambda _url, _task: True)

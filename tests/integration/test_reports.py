@@ -233,7 +233,7 @@ def test_d12_another_environments_reports_are_acknowledged_and_ignored(reports: 
     assert row(db, ref).event_state is None
 
 
-def test_f37_a_report_that_cannot_be_written_down_is_asked_for_again(reports: Reports, db: Database) -> None:
+def test_fault_f37_a_report_that_cannot_be_written_down_is_asked_for_again(reports: Reports, db: Database) -> None:
     told = reports.about(accepted_letter(db), "delivered")
     with db.begin() as session:
         session.connection().exec_driver_sql("ALTER TABLE provider_events RENAME TO away")
@@ -247,7 +247,7 @@ def test_f37_a_report_that_cannot_be_written_down_is_asked_for_again(reports: Re
 
 
 @pytest.mark.parametrize("state", [State.IN_DOUBT, State.SENDING, State.QUEUED, State.HELD, State.GIVEN_UP])
-def test_f35_a_late_report_proves_that_a_mail_was_taken(reports: Reports, db: Database, state: State) -> None:
+def test_fault_f35_a_late_report_proves_that_a_mail_was_taken(reports: Reports, db: Database, state: State) -> None:
     with db.begin() as session:
         campaign = factories.campaign(session)
         signature = factories.signature(session, campaign, state=factories.SignatureState.CONFIRMED)

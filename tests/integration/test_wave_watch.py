@@ -162,7 +162,7 @@ def test_c19_a_person_who_resumes_a_stopped_wave_is_not_overruled_by_what_they_s
     assert [alert.closed_at is None for alert in opened] == [False, True]
 
 
-def test_f39_a_wave_whose_mails_fail_is_paused_before_all_of_them_have(scene: Scene) -> None:
+def test_fault_f39_a_wave_whose_mails_fail_is_paused_before_all_of_them_have(scene: Scene) -> None:
     wave_id = scene.started(campaign_with(scene, 100), MAILING)
     scene.send(18)
     scene.send(1, REFUSED)

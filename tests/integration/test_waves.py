@@ -140,7 +140,7 @@ def test_c16_a_cancelled_wave_leaves_its_rows_cancelled_with_the_reason_and_lets
     assert_balanced(scene)
 
 
-def test_f41_a_large_cancelled_wave_is_braked_at_once_and_tidied_up_in_chunks(
+def test_fault_f41_a_large_cancelled_wave_is_braked_at_once_and_tidied_up_in_chunks(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(waves.starting, "CHUNK", 2)

@@ -169,7 +169,7 @@ def focused_through(page: Page, *, until: str) -> list[str]:
     raise AssertionError(f"{until!r} is not reached: {passed}")
 
 
-def test_b11_a_token_never_leaves_with_a_referrer(site: Site, visit: Visitor) -> None:
+def test_threat_b11_a_token_never_leaves_with_a_referrer(site: Site, visit: Visitor) -> None:
     path = confirm_path(site)
     seen: list[str] = []
     page = visit("/").page
@@ -180,7 +180,7 @@ def test_b11_a_token_never_leaves_with_a_referrer(site: Site, visit: Visitor) ->
     assert not [referrer for referrer in seen if path in referrer]
 
 
-def test_b16_the_pages_cannot_be_framed(site: Site, visit: Visitor) -> None:
+def test_threat_b16_the_pages_cannot_be_framed(site: Site, visit: Visitor) -> None:
     visited = visit("/")
     page = visited.page
     evil = f"<iframe src='{site.url}/c/shelters'></iframe><iframe src='data:text/html,harmless'></iframe>"
@@ -193,7 +193,7 @@ def test_b16_the_pages_cannot_be_framed(site: Site, visit: Visitor) -> None:
     visited.complaints.clear()  # the refusal is what was wanted
 
 
-def test_a16_a_mail_is_read_in_a_frame_that_can_do_nothing(site: Site, visit: Visitor) -> None:
+def test_threat_a16_a_mail_is_read_in_a_frame_that_can_do_nothing(site: Site, visit: Visitor) -> None:
     path = store_mail(
         site, "<p>Hello Jane</p><img src='https://evil.example/x.png'><form action='/u/x'><button>Go</button></form>"
     )

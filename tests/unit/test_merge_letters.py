@@ -107,7 +107,7 @@ def test_own_words_may_not_be_part_of_the_subject() -> None:
         '<a href="https://example.org">click</a> https://example.org',
     ],
 )
-def test_c24_and_c25_what_a_signer_types_arrives_literally_in_both_parts(words: str) -> None:
+def test_c24_c25_what_a_signer_types_arrives_literally_in_both_parts(words: str) -> None:
     signer = replace(SIGNER, own_words=words, city=words)
     letter = FORM.write(signer, TARGET, CAMPAIGN)
     seen = _Seen(letter.html)

@@ -97,7 +97,7 @@ def test_a_letter_is_from_our_constant_address_and_answers_go_to_its_alias() -> 
     assert (mail.delivery, mail.attempt, mail.subject) == ("mzxw6ytboi2s4z3p", 2, "A bus shelter & a bench")
 
 
-def test_a6_and_a18_a_letter_carries_a_feedback_id_and_nothing_of_lists_or_machines() -> None:
+def test_a6_a18_a_letter_carries_a_feedback_id_and_nothing_of_lists_or_machines() -> None:
     assert _mail().headers == (("Feedback-ID", "campaign-bus-shelter:letters:fairact"),)
 
 
@@ -216,7 +216,7 @@ def test_a6_a_confirmation_never_carries_list_headers_even_when_asked_to() -> No
     }
 
 
-def test_a1_to_a3_a_receipt_offers_to_unsubscribe_where_there_is_a_way() -> None:
+def test_a1_a2_a3_a_receipt_offers_to_unsubscribe_where_there_is_a_way() -> None:
     plain = _notice("receipt")
     assert not [name for name, _ in plain.headers if name.startswith("List-")]
     assert plain.mail_class == MailClass.NOTICE

@@ -159,11 +159,11 @@ def test_a10_a_name_that_holds_an_encoded_word_is_refused() -> None:
         ("क़ुंवर", "क़ुंवर"),
     ],
 )
-def test_a15_names_of_all_scripts_stay_and_hidden_signs_go(typed: str, kept: str) -> None:
+def test_threat_a15_names_of_all_scripts_stay_and_hidden_signs_go(typed: str, kept: str) -> None:
     assert clean_name(typed) == unicodedata.normalize("NFC", kept)
 
 
-def test_a15_accents_that_pile_up_are_cut_to_two() -> None:
+def test_threat_a15_accents_that_pile_up_are_cut_to_two() -> None:
     name = clean_name("Za" + "\u0335\u0310\u0351\u0329" * 125 + "lgo")
     assert sum(unicodedata.combining(sign) != 0 for sign in name) == 2
 

@@ -99,7 +99,7 @@ def test_c5_a_named_row_is_refused_and_the_others_leave_once(
 
 
 @pytest.mark.parametrize("bad", [0, 37, 99])
-def test_c6_f25_an_opaque_refusal_is_bisected_to_the_bad_row(
+def test_c6_fault_f25_an_opaque_refusal_is_bisected_to_the_bad_row(
     provider: FakeSendGrid, transport: SendGridTransport, bad: int
 ) -> None:
     provider.poisoned[f"reader-{bad}@example.org"] = "opaque"
@@ -111,7 +111,7 @@ def test_c6_f25_an_opaque_refusal_is_bisected_to_the_bad_row(
     assert provider.requests <= 2 * log2(100) + 2
 
 
-def test_c7_f20_after_too_many_requests_none_is_made_before_the_given_moment(
+def test_c7_fault_f20_after_too_many_requests_none_is_made_before_the_given_moment(
     provider: FakeSendGrid, transport: SendGridTransport
 ) -> None:
     provider.reset_seconds = 7
@@ -153,7 +153,7 @@ def test_c9_an_answer_in_html_that_it_is_too_large_splits_the_request(
     assert len(provider.accepted) == len(set(addresses(provider))) == 100
 
 
-def test_c9_f28_a_single_mail_that_is_too_large_is_refused(
+def test_c9_fault_f28_a_single_mail_that_is_too_large_is_refused(
     provider: FakeSendGrid, transport: SendGridTransport
 ) -> None:
     provider.largest = 100
@@ -163,7 +163,7 @@ def test_c9_f28_a_single_mail_that_is_too_large_is_refused(
     assert provider.requests == 3
 
 
-def test_c10_f23_when_the_answer_is_lost_the_whole_request_is_in_doubt_and_not_offered_again(
+def test_c10_fault_f23_when_the_answer_is_lost_the_whole_request_is_in_doubt_and_not_offered_again(
     provider: FakeSendGrid, transport: SendGridTransport
 ) -> None:
     provider.faults.script("hang_after")
@@ -173,7 +173,7 @@ def test_c10_f23_when_the_answer_is_lost_the_whole_request_is_in_doubt_and_not_o
     assert (provider.requests, len(provider.accepted)) == (1, 20)
 
 
-def test_c11_f23_a_server_that_hangs_is_left_at_the_timeout(provider: FakeSendGrid) -> None:
+def test_c11_fault_f23_a_server_that_hangs_is_left_at_the_timeout(provider: FakeSendGrid) -> None:
     # The fake never answers: that this ends at all is the proof.
     transport = SendGridTransport(API_KEY, host=provider.url, timeout=0.3)
     provider.faults.script("hang", "hang")

@@ -35,7 +35,7 @@ def paths_of(client: TestClient) -> list[str]:
     return [*sorted(patterns), "/nowhere", "/static/outreach.css"]
 
 
-def test_b16_every_route_answers_with_the_security_headers(client: TestClient) -> None:
+def test_threat_b16_every_route_answers_with_the_security_headers(client: TestClient) -> None:
     for path in paths_of(client):
         answer = client.get(path)
         assert {name: answer.headers.get(name) for name in EVERYWHERE} == EVERYWHERE, path
@@ -68,13 +68,13 @@ def test_over_plain_http_nothing_is_upgraded(client: TestClient) -> None:
 
 
 @pytest.mark.parametrize("path", ["/confirm/x", "/letter/x", "/u/x", "/staff", "/console", "/sign-in", "/dev/mail"])
-def test_b11_pages_behind_a_secret_address_tell_nobody_where_one_came_from(client: TestClient, path: str) -> None:
+def test_threat_b11_pages_behind_a_secret_address_tell_nobody_where_one_came_from(client: TestClient, path: str) -> None:
     answer = client.get(path)
     assert answer.headers["referrer-policy"] == "no-referrer"
     assert answer.headers["cache-control"] == "no-store"
 
 
-def test_b21_public_pages_may_be_kept_and_carry_no_cookie(client: TestClient) -> None:
+def test_threat_b21_public_pages_may_be_kept_and_carry_no_cookie(client: TestClient) -> None:
     answer = client.get("/")
     assert answer.headers["cache-control"] == "no-cache"
     assert answer.headers["referrer-policy"] == "same-origin"
@@ -89,7 +89,7 @@ def test_static_files_may_be_kept_for_ever_by_their_hash_only(client: TestClient
 @pytest.mark.parametrize(
     "host", ["evil.example", "act.example.org.evil.example", "", "act.example.org@evil.example", "[::1"]
 )
-def test_b14_a_host_that_is_not_ours_is_refused(client_of: Client, host: str) -> None:
+def test_threat_b14_a_host_that_is_not_ours_is_refused(client_of: Client, host: str) -> None:
     client = client_of(base_url="https://act.example.org")
     assert client.get("/", headers={"host": host}).status_code == 400
 
@@ -102,7 +102,7 @@ def test_our_host_is_ours_on_any_port_and_loopback_is_in_the_embedded_shape(clie
     assert client.get("/", headers={"host": host}).status_code == 200
 
 
-def test_b14_a_second_host_or_a_forwarded_one_changes_nothing(client: TestClient) -> None:
+def test_threat_b14_a_second_host_or_a_forwarded_one_changes_nothing(client: TestClient) -> None:
     assert client.get("/", headers=[("host", "127.0.0.1"), ("host", "evil.example")]).status_code == 400
     answer = client.get("/nowhere", headers={"x-forwarded-host": "evil.example"})
     assert "evil.example" not in answer.text
@@ -122,7 +122,7 @@ def test_probes_are_answered_under_any_name(client: TestClient) -> None:
         {"sec-fetch-site": "cross-site", "origin": "http://127.0.0.1:8000"},
     ],
 )
-def test_b15_a_form_from_elsewhere_is_refused(client: TestClient, headers: dict[str, str]) -> None:
+def test_threat_b15_a_form_from_elsewhere_is_refused(client: TestClient, headers: dict[str, str]) -> None:
     for path in ("/c/x/sign", "/confirm/x", "/letter/x/withdraw", "/sign-in", "/staff/brake"):
         assert client.post(path, headers=headers).status_code == 403, path
 
@@ -141,13 +141,13 @@ def test_a_form_of_our_own_is_let_through(client: TestClient, headers: dict[str,
     assert client.post("/confirm/x", headers=headers).status_code == 404
 
 
-def test_b20_a_large_form_is_refused_before_it_is_read(client: TestClient) -> None:
+def test_threat_b20_a_large_form_is_refused_before_it_is_read(client: TestClient) -> None:
     answer = client.post("/c/x/sign", content=b"a" * (guards.LARGEST_FORM + 1))
     assert answer.status_code == 413
     assert "too much text" in answer.text
 
 
-def test_b20_a_large_form_without_a_length_is_refused_too(client: TestClient) -> None:
+def test_threat_b20_a_large_form_without_a_length_is_refused_too(client: TestClient) -> None:
     def chunks() -> Any:
         for _ in range(80):
             yield b"a" * 1024
@@ -155,7 +155,7 @@ def test_b20_a_large_form_without_a_length_is_refused_too(client: TestClient) ->
     assert client.post("/c/x/sign", content=chunks()).status_code == 413
 
 
-def test_b20_ten_thousand_parts_are_refused(client: TestClient) -> None:
+def test_threat_b20_ten_thousand_parts_are_refused(client: TestClient) -> None:
     body = "&".join(f"f{n}=1" for n in range(5000))
     form = {"content-type": "application/x-www-form-urlencoded"}
     assert client.post("/c/x/sign", content=body, headers=form).status_code == 400
@@ -196,7 +196,7 @@ def drive(client: TestClient, *incoming: dict[str, Any]) -> list[dict[str, Any]]
     return sent
 
 
-def test_b20_a_body_that_does_not_come_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, client: TestClient) -> None:
+def test_threat_b20_a_body_that_does_not_come_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, client: TestClient) -> None:
     monkeypatch.setattr(guards, "READ_SECONDS", 0.01)
     assert drive(client, {"type": "http.request", "body": b"a", "more_body": True})[0]["status"] == 408
 
@@ -226,7 +226,7 @@ def test_other_methods_are_refused_in_plain_words(client: TestClient, method: st
     assert "cannot be used that way" in answer.text
 
 
-def test_b12_a_broken_page_says_sorry_and_the_log_quotes_nothing(client: TestClient) -> None:
+def test_threat_b12_a_broken_page_says_sorry_and_the_log_quotes_nothing(client: TestClient) -> None:
     app = app_of(client)
 
     def broken() -> None:
@@ -247,7 +247,7 @@ def test_b12_a_broken_page_says_sorry_and_the_log_quotes_nothing(client: TestCli
     assert "jane" not in written
 
 
-def test_b12_the_access_log_names_the_route_and_never_the_token_or_the_query(client: TestClient) -> None:
+def test_threat_b12_the_access_log_names_the_route_and_never_the_token_or_the_query(client: TestClient) -> None:
     with capture_logs() as lines:
         client.get("/confirm/s3cr3t-token?utm_source=jane")
     [line] = [line for line in lines if line["event"] == "request"]

@@ -37,7 +37,7 @@ def test_an_ipv4_address_counts_alone_and_an_ipv6_address_with_its_neighbours(pe
     assert network_of(request(peer), 0) == network
 
 
-def test_b8_without_proxies_of_ours_what_a_client_claims_is_ignored() -> None:
+def test_threat_b8_without_proxies_of_ours_what_a_client_claims_is_ignored() -> None:
     assert network_of(request("203.0.113.7", "198.51.100.1"), 0) == "203.0.113.7"
 
 
@@ -51,7 +51,7 @@ def test_b8_without_proxies_of_ours_what_a_client_claims_is_ignored() -> None:
         (1, (), "203.0.113.7"),
     ],
 )
-def test_b8_only_the_entries_of_our_own_proxies_are_believed(
+def test_threat_b8_only_the_entries_of_our_own_proxies_are_believed(
     hops: int, forwarded: tuple[str, ...], network: str
 ) -> None:
     assert network_of(request("203.0.113.7", *forwarded), hops) == network
@@ -78,7 +78,7 @@ def test_looking_does_not_count(tmp_path: Path) -> None:
     assert rates.look(request(), "guess", per_minute=1) > 0
 
 
-def test_f11_without_redis_this_process_counts_alone(tmp_path: Path) -> None:
+def test_fault_f11_without_redis_this_process_counts_alone(tmp_path: Path) -> None:
     rates = Rates(make_settings(tmp_path, redis_url=f"redis://127.0.0.1:{free_port()}/0"), KEYS)
     answers = [rates.take(request(), "sign", per_minute=2) for _ in range(4)]
     assert answers[:2] == [0, 0]
