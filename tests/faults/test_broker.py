@@ -88,7 +88,9 @@ def test_fault_f11_a_redis_that_stands_still_delays_letters_and_no_signer(tmp_pa
 
 
 @on_postgres
-def test_fault_f12_a_full_redis_hears_no_bell_and_letters_leave_once_it_has_room(tmp_path: Path, database_url: str) -> None:
+def test_fault_f12_a_full_redis_hears_no_bell_and_letters_leave_once_it_has_room(
+    tmp_path: Path, database_url: str
+) -> None:
     with ExitStack() as stack:
         url, _ = stack.enter_context(servers.redis_server(tmp_path / "redis"))
         it = stack.enter_context(trial(tmp_path, database_url, letters=LETTERS, faults=SLOW, redis_url=url, beats=1))

@@ -24,7 +24,9 @@ on_postgres = pytest.mark.parametrize("database_url", ["postgresql"], indirect=T
 
 
 @on_postgres
-def test_fault_f1_f2_f5_who_dies_before_the_attempt_is_committed_leaves_no_doubt(tmp_path: Path, database_url: str) -> None:
+def test_fault_f1_f2_f5_who_dies_before_the_attempt_is_committed_leaves_no_doubt(
+    tmp_path: Path, database_url: str
+) -> None:
     with trial(tmp_path, database_url) as it:
         for point in ("before_claim", "after_claim", "during_render:3"):
             it.engine.start_worker(concurrency=1, faultpoints=f"{point}=kill_group")
@@ -53,7 +55,9 @@ def test_fault_f3_who_dies_before_the_first_byte_leaves_a_round_in_doubt_that_ne
 
 
 @on_sqlite
-def test_fault_f4_who_dies_with_the_answers_leaves_doubt_that_the_reports_settle(tmp_path: Path, database_url: str) -> None:
+def test_fault_f4_who_dies_with_the_answers_leaves_doubt_that_the_reports_settle(
+    tmp_path: Path, database_url: str
+) -> None:
     with trial(tmp_path, database_url) as it:
         worker = it.engine.start_worker(concurrency=1, faultpoints=f"after_accept:{2 * HANDOVERS}=kill_group")
         it.ring()
@@ -66,7 +70,9 @@ def test_fault_f4_who_dies_with_the_answers_leaves_doubt_that_the_reports_settle
 
 
 @on_postgres
-def test_fault_f7_who_stood_still_past_its_lease_begins_nothing_it_no_longer_holds(tmp_path: Path, database_url: str) -> None:
+def test_fault_f7_who_stood_still_past_its_lease_begins_nothing_it_no_longer_holds(
+    tmp_path: Path, database_url: str
+) -> None:
     """Stopped between claim and attempt: the mails are another's by then, and fencing keeps it from touching them."""
     with trial(tmp_path, database_url) as it:
         worker = it.engine.start_worker(concurrency=1, faultpoints="after_claim=stop")
@@ -98,7 +104,9 @@ def test_fault_f7_who_stood_still_after_the_attempt_offers_nothing_when_too_litt
 
 
 @on_postgres
-def test_fault_f38_a_report_that_comes_before_we_wrote_down_the_answer_is_kept(tmp_path: Path, database_url: str) -> None:
+def test_fault_f38_a_report_that_comes_before_we_wrote_down_the_answer_is_kept(
+    tmp_path: Path, database_url: str
+) -> None:
     with trial(tmp_path, database_url) as it:
         worker = it.engine.start_worker(concurrency=1, faultpoints="after_accept:2=stop")
         it.ring()

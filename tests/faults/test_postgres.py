@@ -30,7 +30,9 @@ def connect(url: str) -> psycopg.Connection[tuple[object, ...]]:
     return psycopg.connect(make_url(url).set(drivername="postgresql").render_as_string(False), autocommit=True)
 
 
-def test_fault_f14_a_crashed_and_restarted_database_loses_nothing(tmp_path: Path, cluster: Cluster, cluster_url: str) -> None:
+def test_fault_f14_a_crashed_and_restarted_database_loses_nothing(
+    tmp_path: Path, cluster: Cluster, cluster_url: str
+) -> None:
     with trial(tmp_path, cluster_url, letters=LETTERS, faults=SLOW, beats=1, workers=1) as it:
         it.ring()
         for share in (1, 2):

@@ -72,7 +72,9 @@ def test_fault_f20_who_asks_for_a_pause_gets_it_and_then_everything_once(tmp_pat
 
 
 @on_sqlite
-def test_fault_f21_what_the_provider_says_it_did_not_take_leaves_later_and_once(tmp_path: Path, database_url: str) -> None:
+def test_fault_f21_what_the_provider_says_it_did_not_take_leaves_later_and_once(
+    tmp_path: Path, database_url: str
+) -> None:
     with trial(tmp_path, database_url) as it:
         it.provider.control("faults", script=["ok", "500", "ok", "503"] * 3)
         it.engine.start_worker(concurrency=1)

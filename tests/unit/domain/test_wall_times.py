@@ -42,14 +42,18 @@ def test_fault_f31_a_time_the_clocks_jump_over_is_the_first_after_the_jump_and_t
         ("2026-04-05 01:45", "Australia/Lord_Howe", "2026-04-04T14:45"),
     ],
 )
-def test_fault_f31_a_time_that_comes_twice_is_the_first_of_the_two_and_that_is_said(text: str, zone: str, at: str) -> None:
+def test_fault_f31_a_time_that_comes_twice_is_the_first_of_the_two_and_that_is_said(
+    text: str, zone: str, at: str
+) -> None:
     read = WallTime.read(text, zone)
     assert read.at == datetime.fromisoformat(at).replace(tzinfo=UTC)
     assert "comes twice" in read.said
 
 
 @pytest.mark.parametrize("zone", ["Europe/Bucharest", "America/New_York", "Australia/Lord_Howe"])
-def test_fault_f31_over_five_years_every_half_hour_has_one_instant_and_silence_means_the_clock_shows_it(zone: str) -> None:
+def test_fault_f31_over_five_years_every_half_hour_has_one_instant_and_silence_means_the_clock_shows_it(
+    zone: str,
+) -> None:
     wall, clock = datetime.fromisoformat("2025-01-01"), ZoneInfo(zone)
     last = datetime(2024, 1, 1, tzinfo=UTC)
     said = 0

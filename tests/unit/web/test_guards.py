@@ -68,7 +68,9 @@ def test_over_plain_http_nothing_is_upgraded(client: TestClient) -> None:
 
 
 @pytest.mark.parametrize("path", ["/confirm/x", "/letter/x", "/u/x", "/staff", "/console", "/sign-in", "/dev/mail"])
-def test_threat_b11_pages_behind_a_secret_address_tell_nobody_where_one_came_from(client: TestClient, path: str) -> None:
+def test_threat_b11_pages_behind_a_secret_address_tell_nobody_where_one_came_from(
+    client: TestClient, path: str
+) -> None:
     answer = client.get(path)
     assert answer.headers["referrer-policy"] == "no-referrer"
     assert answer.headers["cache-control"] == "no-store"
@@ -196,7 +198,9 @@ def drive(client: TestClient, *incoming: dict[str, Any]) -> list[dict[str, Any]]
     return sent
 
 
-def test_threat_b20_a_body_that_does_not_come_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, client: TestClient) -> None:
+def test_threat_b20_a_body_that_does_not_come_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch, client: TestClient
+) -> None:
     monkeypatch.setattr(guards, "READ_SECONDS", 0.01)
     assert drive(client, {"type": "http.request", "body": b"a", "more_body": True})[0]["status"] == 408
 
