@@ -190,7 +190,8 @@ def _engine(url: str, pool_size: int, *, read_only: bool = False) -> Engine:
         return engine
     options = "-c statement_timeout=60000 -c lock_timeout=10000 -c idle_in_transaction_session_timeout=60000"
     if read_only:
-        options += " -c default_transaction_read_only=on"
+        # One moment for all of a transaction's statements, as SQLite gives by itself.
+        options += " -c default_transaction_read_only=on -c default_transaction_isolation=repeatable\\ read"
     return create_engine(
         url,
         pool_size=pool_size,
