@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from outreach.domain.deliveries import State
+from outreach.domain.deliveries import MailClass, State
 from outreach.domain.messages import letter_hash
 from outreach.models import Delivery
 
@@ -31,6 +31,7 @@ class Entry:
     maybe_sent: bool = False
     resends: int = 0
     content_hash: str = ""
+    is_letter: bool = True  #: of the others only doubles count: their text is made when they leave
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,17 +73,18 @@ def judge(
 ) -> Verdict:
     """Compare. `may_end`: the states a delivery may be in now; one that is in another counts as lost."""
     copies = list(copies)
+    letters = {ref: entry for ref, entry in books.items() if entry.is_letter}
     arrived = Counter(copy.delivery for copy in copies)
-    in_doubt = frozenset(ref for ref, entry in books.items() if entry.state is State.IN_DOUBT)
-    lost = {ref for ref, entry in books.items() if entry.state is State.ACCEPTED and ref not in arrived}
+    in_doubt = frozenset(ref for ref, entry in letters.items() if entry.state is State.IN_DOUBT)
+    lost = {ref for ref, entry in letters.items() if entry.state is State.ACCEPTED and ref not in arrived}
     return Verdict(
-        letters=len(books),
-        lost=frozenset(lost | {ref for ref, entry in books.items() if entry.state not in may_end}),
+        letters=len(letters),
+        lost=frozenset(lost | {ref for ref, entry in letters.items() if entry.state not in may_end}),
         doubled=frozenset(ref for ref, n in arrived.items() if ref in books and n > 1 + books[ref].resends),
         wrong_content=frozenset(
             copy.delivery
             for copy in copies
-            if copy.delivery in books and books[copy.delivery].content_hash != copy.content_hash
+            if copy.delivery in letters and letters[copy.delivery].content_hash != copy.content_hash
         ),
         phantom=frozenset(ref for ref in arrived if ref not in books or _denies(books[ref])),
         in_doubt=in_doubt,
@@ -96,7 +98,10 @@ def _denies(entry: Entry) -> bool:
 
 def read_books(session: Session) -> dict[str, Entry]:
     """Every delivery by its opaque id."""
-    query = select(Delivery.ref, Delivery.state, Delivery.maybe_sent, Delivery.resends, Delivery.content_hash)
+    is_letter = (Delivery.mail_class == MailClass.LETTER).label("is_letter")
+    query = select(
+        Delivery.ref, Delivery.state, Delivery.maybe_sent, Delivery.resends, Delivery.content_hash, is_letter
+    )
     return {row.ref: Entry(*row[1:]) for row in session.execute(query)}
 
 

@@ -23,7 +23,7 @@ from typing import Any
 
 from outreach import outbox
 from outreach.audit import audit
-from outreach.domain.deliveries import State, Stream
+from outreach.domain.deliveries import MailClass, State, Stream
 from tests.bench import scene
 from tests.chaos.auditor import Verdict, copies_in, judge, read_books
 from tests.fakes.events import EventKey
@@ -108,7 +108,8 @@ class Trial:
         return stopped
 
     def states(self) -> dict[str, int]:
-        return {str(state): n for state, n in self.engine.states().items() if n}
+        """How many letters are in which state."""
+        return {str(state): n for state, n in self.engine.states(MailClass.LETTER).items() if n}
 
     # ---- judging ---------------------------------------------------------------------------------------------------
 

@@ -127,6 +127,14 @@ class Engine:
         self._ended.add(process)
         process.terminate()
 
+    def stop(self) -> None:
+        """SIGTERM for all; returns once they are gone."""
+        running = [process for process in self._processes if process.poll() is None]
+        for process in running:
+            self.send_home(process)
+        for process in running:
+            process.wait(60)
+
     def kill(self, process: subprocess.Popen[bytes]) -> None:
         """SIGKILL for the process and its whole group: main and pool at once."""
         self._ended.add(process)
