@@ -55,7 +55,7 @@ def test_fault_f3_who_dies_before_the_first_byte_leaves_a_round_in_doubt_that_ne
 
 
 @on_sqlite
-def test_fault_f4_who_dies_with_the_answers_leaves_doubt_that_the_reports_settle(
+def test_c12_fault_f4_who_dies_with_the_answers_leaves_doubt_that_the_reports_settle(
     tmp_path: Path, database_url: str
 ) -> None:
     with trial(tmp_path, database_url) as it:

@@ -1,4 +1,4 @@
-"""What machines ask and report: events, health, metrics. Row numbers are the threats'."""
+"""What machines ask and report: events, health, metrics. Bare numbers are the field rules'."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_threat_d1_a_signed_report_is_kept_and_a_repeated_one_counts_once(
     assert site.count(of=ProviderEvent) == 1
 
 
-def test_threat_d1_d3_whatever_is_not_signed_gets_the_same_answer(
+def test_d1_threat_d1_d3_whatever_is_not_signed_gets_the_same_answer(
     db: Database, settings: Settings, now: datetime, rung: list[Stream]
 ) -> None:
     site, key = reporting_site(db, settings, now, rung)

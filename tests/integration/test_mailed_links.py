@@ -1,4 +1,4 @@
-"""The pages behind the links we mail: opening one changes nothing, a button does. Row numbers are the threats'."""
+"""The pages behind the links we mail: opening one changes nothing, a button does. Bare numbers are the field rules'."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests import factories
 from tests.sites import Site, bare
 
 
-def test_threat_b2_looking_at_a_confirmation_changes_nothing_however_often(site: Site) -> None:
+def test_b11_threat_b2_looking_at_a_confirmation_changes_nothing_however_often(site: Site) -> None:
     path = site.sign()
     scanner = {"user-agent": ""}
     answers = [site.client.request(method, path, headers=scanner) for method in ("GET", "HEAD") * 10]
@@ -30,7 +30,7 @@ def test_threat_b2_looking_at_a_confirmation_changes_nothing_however_often(site:
     assert site.count(Signature.state == SignatureState.CONFIRMED) == 1
 
 
-def test_the_confirmation_shows_each_letter_word_for_word_and_one_button(site: Site) -> None:
+def test_b11_the_confirmation_shows_each_letter_word_for_word_and_one_button(site: Site) -> None:
     html = site.get(site.sign())
     assert html.count('class="paper"') == 2
     text = bare(html)
@@ -42,7 +42,7 @@ def test_the_confirmation_shows_each_letter_word_for_word_and_one_button(site: S
     assert "cookie" not in str(site.client.cookies)
 
 
-def test_confirming_leads_to_the_receipt_and_a_second_press_to_the_same(site: Site) -> None:
+def test_b12_confirming_leads_to_the_receipt_and_a_second_press_to_the_same(site: Site) -> None:
     path = site.sign()
     receipt = site.confirm(path)
     assert site.confirm(path) == receipt
@@ -54,7 +54,7 @@ def test_confirming_leads_to_the_receipt_and_a_second_press_to_the_same(site: Si
     assert text.count("On its way") == 2
 
 
-def test_threat_b13_an_expired_link_says_so_and_confirms_nothing(site: Site) -> None:
+def test_b12_threat_b13_an_expired_link_says_so_and_confirms_nothing(site: Site) -> None:
     path = site.sign()
     site.now += timedelta(days=7, seconds=1)
     assert "This link has expired" in site.get(path, 410)
@@ -62,7 +62,7 @@ def test_threat_b13_an_expired_link_says_so_and_confirms_nothing(site: Site) -> 
     assert site.count(Signature.state == SignatureState.PENDING) == 1
 
 
-def test_a_link_for_other_words_than_the_newest_says_so(site: Site) -> None:
+def test_b12_a_link_for_other_words_than_the_newest_says_so(site: Site) -> None:
     old = site.sign()
     site.now += timedelta(minutes=5)
     new = site.sign(own_words="Something else.")

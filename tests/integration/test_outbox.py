@@ -159,7 +159,7 @@ def test_a_full_lane_does_not_keep_another_from_sending(db: Database, now: datet
 
 
 @pytest.mark.parametrize("scope", ["all", "stream:letters", "campaign", "target"])
-def test_a_brake_stops_claims_and_what_is_claimed_already(db: Database, now: datetime, scope: str) -> None:
+def test_c17_a_brake_stops_claims_and_what_is_claimed_already(db: Database, now: datetime, scope: str) -> None:
     ids = letters(db, 4)
     held = claim(db, now, limit=2)
     assert held is not None
@@ -175,7 +175,7 @@ def test_a_brake_stops_claims_and_what_is_claimed_already(db: Database, now: dat
     assert claim(db, now) is not None
 
 
-def test_a_brake_on_one_campaign_leaves_the_others_alone(db: Database, now: datetime) -> None:
+def test_c17_a_brake_on_one_campaign_leaves_the_others_alone(db: Database, now: datetime) -> None:
     (braked,) = letters(db, 1)
     (free,) = letters(db, 1)
     with db.begin() as session:

@@ -1,4 +1,4 @@
-"""What anybody reads and sends, over real databases. Row numbers are the threats'."""
+"""What anybody reads and sends, over real databases. Bare numbers are the field rules'."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_a_campaign_shows_who_is_asked_what_is_asked_and_the_letter(site: Site) 
     assert "<strong>Fair Streets</strong>" in html
 
 
-def test_the_boxes_are_not_ticked_beforehand_and_say_what_the_ledger_will_keep(site: Site) -> None:
+def test_b15_the_boxes_are_not_ticked_beforehand_and_say_what_the_ledger_will_keep(site: Site) -> None:
     html = site.get("/c/shelters")
     assert "checked" not in html
     site.sign(updates="yes")
@@ -144,7 +144,7 @@ def test_fault_f44_a_second_submit_changes_nothing(site: Site) -> None:
     assert site.count(of=Delivery) == 1
 
 
-def test_threat_b5_the_answer_does_not_tell_whether_somebody_signed_before(site: Site) -> None:
+def test_b14_threat_b5_the_answer_does_not_tell_whether_somebody_signed_before(site: Site) -> None:
     site.confirm(site.sign(email="confirmed@example.org"))
     site.sign(email="pending@example.org")
     with site.db.begin() as session:

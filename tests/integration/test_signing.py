@@ -191,7 +191,7 @@ def test_nothing_is_written_for_somebody_who_has_confirmed(
     assert everything(db) == before
 
 
-def test_spellings_of_one_mailbox_are_one_signature(
+def test_b14_spellings_of_one_mailbox_are_one_signature(
     db: Database, settings: Settings, campaign: Campaign, now: datetime
 ) -> None:
     for n, email in enumerate(["A.b+x@GMAIL.com", "ab@gmail.com", "ab@googlemail.com"]):
@@ -242,7 +242,7 @@ def test_going_back_to_the_first_words_opens_the_first_link_again(
     assert look(db, secret(settings, changed), now).state == "changed"
 
 
-def test_one_address_gets_three_confirmations_a_day_over_all_campaigns(
+def test_b17_one_address_gets_three_confirmations_a_day_over_all_campaigns(
     db: Database, settings: Settings, now: datetime
 ) -> None:
     with db.begin() as session:
@@ -259,7 +259,7 @@ def test_one_address_gets_three_confirmations_a_day_over_all_campaigns(
     assert look(db, secret(settings, signature), now + timedelta(days=2)).state == "open"
 
 
-def test_the_number_of_confirmations_a_day_can_be_set(
+def test_b17_the_number_of_confirmations_a_day_can_be_set(
     db: Database, with_settings: object, campaign: Campaign, now: datetime
 ) -> None:
     settings: Settings = with_settings(confirmations_per_day="1")  # type: ignore[operator]
@@ -323,7 +323,7 @@ def test_the_daily_cap_holds_when_all_campaigns_are_signed_at_once(
     assert (count(db, Signature), confirmations(db)) == (6, 3)
 
 
-def test_only_ticked_boxes_are_agreed_to_and_in_the_words_shown(
+def test_b16_only_ticked_boxes_are_agreed_to_and_in_the_words_shown(
     db: Database, settings: Settings, campaign: Campaign, now: datetime
 ) -> None:
     sign(db, settings, now)
@@ -346,7 +346,7 @@ def test_only_ticked_boxes_are_agreed_to_and_in_the_words_shown(
     assert {(row.source, row.language, row.at) for row in rows} == {("web", "en", now)}
 
 
-def test_a_box_unticked_before_confirming_is_a_withdrawal_of_its_own(
+def test_b16_a_box_unticked_before_confirming_is_a_withdrawal_of_its_own(
     db: Database, settings: Settings, campaign: Campaign, now: datetime
 ) -> None:
     sign(db, settings, now, updates=True)

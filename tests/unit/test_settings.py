@@ -72,7 +72,7 @@ def test_an_empty_value_is_no_value() -> None:
 @pytest.mark.parametrize(
     ("transport", "missing"), [("sendgrid", "OUTREACH_SENDGRID_API_KEY"), ("smtp", "OUTREACH_SMTP_URL")]
 )
-def test_a_way_out_that_lacks_its_key_does_not_start(transport: str, missing: str) -> None:
+def test_c21_a_way_out_that_lacks_its_key_does_not_start(transport: str, missing: str) -> None:
     with pytest.raises(WrongSetting) as told:
         read(TRANSPORT=transport)
 

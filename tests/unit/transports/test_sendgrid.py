@@ -86,13 +86,13 @@ def test_what_is_not_there_is_left_out() -> None:
     assert "headers" not in body["personalizations"][0]
 
 
-def test_a_recipients_name_holds_no_separators() -> None:
+def test_c3_a_recipients_name_holds_no_separators() -> None:
     body = payload(letter(to=Mailbox("Doe, Jane; MP", "a@example.com")), env="test")
 
     assert body["personalizations"][0]["to"][0]["name"] == "Doe Jane MP"
 
 
-def test_signers_tags_travel_literally(provider: FakeSendGrid, transport: SendGridTransport) -> None:
+def test_c24_signers_tags_travel_literally(provider: FakeSendGrid, transport: SendGridTransport) -> None:
     text = "{{7*7}} [unsubscribe] <%asm_group_unsubscribe_url%> -name- %tag%\n"
 
     transport.send(letter(text=text))
@@ -344,7 +344,7 @@ def test_an_accepted_mail_stays_accepted_when_its_answer_breaks_off(
     assert transport.send(letter()).provider_id == "abc"
 
 
-def test_the_key_and_the_letter_are_in_no_log(
+def test_c22_the_key_and_the_letter_are_in_no_log(
     provider: FakeSendGrid, transport: SendGridTransport, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.DEBUG):

@@ -1,4 +1,4 @@
-"""No answer leaves without its headers, and nothing comes in that should not. Row numbers are those of the threats."""
+"""No answer leaves without its headers, and nothing comes in that should not. Numbers are the threats'."""
 
 from __future__ import annotations
 

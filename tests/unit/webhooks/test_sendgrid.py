@@ -59,7 +59,7 @@ def believed(request: Signed, keys: tuple[str, ...] = (KEY.public,), now: dateti
     return verify(request.body, request.headers[SIGNATURE_HEADER], request.headers[TIMESTAMP_HEADER], keys, now=now)
 
 
-def test_the_librarys_own_vector_is_believed() -> None:
+def test_d1_the_librarys_own_vector_is_believed() -> None:
     assert verify(VECTOR_BODY, VECTOR_SIGNATURE, VECTOR_TIMESTAMP, [VECTOR_KEY], now=VECTOR_NOW)
 
 
@@ -86,15 +86,15 @@ def test_the_librarys_own_vector_is_believed() -> None:
         (VECTOR_BODY, VECTOR_SIGNATURE + "AAAA", VECTOR_TIMESTAMP),
     ],
 )
-def test_anything_else_is_not_believed(body: bytes, signature: str | None, timestamp: str | None) -> None:
+def test_d1_anything_else_is_not_believed(body: bytes, signature: str | None, timestamp: str | None) -> None:
     assert not verify(body, signature, timestamp, [VECTOR_KEY], now=VECTOR_NOW)
 
 
-def test_without_a_key_nothing_is_believed() -> None:
+def test_d2_without_a_key_nothing_is_believed() -> None:
     assert not believed(signed([]), keys=())
 
 
-def test_two_keys_are_believed_while_one_replaces_the_other() -> None:
+def test_d11_two_keys_are_believed_while_one_replaces_the_other() -> None:
     other = EventKey()
 
     assert believed(signed([]), keys=(other.public, KEY.public))
