@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.servers, pytest.mark.timeout(120)]
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_f16_f45_after_a_restore_the_reports_keep_what_had_left_from_leaving_again(
+def test_fault_f16_f45_after_a_restore_the_reports_keep_what_had_left_from_leaving_again(
     tmp_path: Path, database_url: str
 ) -> None:
     file, backup = Path(str(make_url(database_url).database)), tmp_path / "backup.db"

@@ -13,7 +13,9 @@ pytestmark = [pytest.mark.servers, pytest.mark.timeout(120)]
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-def test_f32_f33_without_a_beat_letters_wait_and_with_five_each_leaves_once(tmp_path: Path, database_url: str) -> None:
+def test_fault_f32_f33_without_a_beat_letters_wait_and_with_five_each_leaves_once(
+    tmp_path: Path, database_url: str
+) -> None:
     with trial(tmp_path, database_url, beats=1, workers=1) as it:
         it.engine.until(it.engine.at_rest, "the sweep rang for them")
         for beat in it.engine.running("beat"):

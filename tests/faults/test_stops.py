@@ -116,7 +116,7 @@ def test_a_brake_stops_everything_within_one_round_and_lets_go_without_doubles(
 
 
 @on_sqlite
-def test_without_redis_people_sign_and_confirm_and_their_letters_leave_when_it_comes(
+def test_fault_f9_f11_without_redis_people_sign_and_confirm_and_their_letters_leave_when_it_comes(
     tmp_path: Path, database_url: str
 ) -> None:
     port = servers.free_port()

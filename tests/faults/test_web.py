@@ -53,7 +53,7 @@ def signatures(engine: Engine) -> list[SignatureState]:
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-def test_f43_f44_whoever_gets_no_answer_presses_again_and_signs_and_confirms_once(engine: Engine) -> None:
+def test_fault_f43_f44_whoever_gets_no_answer_presses_again_and_signs_and_confirms_once(engine: Engine) -> None:
     slug = engine.import_examples()[0]
     sign = f"/c/{slug}/sign"
 

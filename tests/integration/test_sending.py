@@ -102,7 +102,7 @@ def test_the_attempt_is_committed_before_the_mail_is_offered(db: Database, setti
     assert seen == [(State.SENDING, None)]
 
 
-def test_a_poisoned_version_ends_its_letters_and_no_others(db: Database, settings: Settings) -> None:
+def test_fault_f39_a_poisoned_version_ends_its_letters_and_no_others(db: Database, settings: Settings) -> None:
     poisoned = campaign_with(db, 2, settings)
     campaign_with(db, 2, settings)
     with db.begin() as session:

@@ -237,7 +237,7 @@ def test_a_provider_that_is_not_there_takes_nothing() -> None:
     assert caught.value.retry_after == timedelta(seconds=15)
 
 
-def test_a_name_that_does_not_resolve_takes_nothing() -> None:
+def test_fault_f29_a_name_that_does_not_resolve_takes_nothing() -> None:
     transport = SendGridTransport(API_KEY, host="http://nowhere.invalid")
 
     with pytest.raises(Unavailable, match="NameResolutionError"):
@@ -314,7 +314,7 @@ def test_a_request_that_could_not_leave_whole_is_sent_again_on_a_new_connection(
     assert [record["delivery"] for record in provider.accepted] == ["d-1", "d-2"]
 
 
-def test_redirects_are_not_followed(
+def test_fault_f29_redirects_are_not_followed(
     provider: FakeSendGrid, transport: SendGridTransport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answer = f"HTTP/1.1 307 Temporary Redirect\r\nLocation: {provider.url}/v3/mail/send\r\nContent-Length: 0\r\n\r\n"
