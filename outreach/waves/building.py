@@ -24,7 +24,7 @@ from . import audiences, drafting
 CHUNK = 5000
 
 
-def build_chunk(session: Session, wave: Wave, *, settings: Settings, now: datetime, chunk: int = CHUNK) -> int:
+def build_chunk(session: Session, wave: Wave, *, settings: Settings, now: datetime, chunk: int) -> int:
     """Plan the next part of a wave that is locked and sending; how many deliveries that made.
 
     `planned_at` is set by the chunk that finds nothing more.

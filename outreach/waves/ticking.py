@@ -21,7 +21,7 @@ from outreach.models import Brake, Database, Wave
 from outreach.settings import Settings
 
 from . import starting, watching
-from .building import build_chunk
+from .building import CHUNK, build_chunk
 
 log = structlog.get_logger()
 
@@ -39,8 +39,18 @@ class Ticked:
     more: bool = False
 
 
-def tick(db: Database, *, settings: Settings, now: datetime, goes_on: Callable[[], bool] = lambda: True) -> Ticked:
-    """Carry on every wave that is not at rest. Harmless at any time, twice, or by two at once."""
+def tick(
+    db: Database,
+    *,
+    settings: Settings,
+    now: datetime,
+    goes_on: Callable[[], bool] = lambda: True,
+    chunk: int = CHUNK,
+) -> Ticked:
+    """Carry on every wave that is not at rest. Harmless at any time, twice, or by two at once.
+
+    `chunk` is how much of a wave is planned in one transaction.
+    """
     done, begun = Ticked(), time.monotonic()
     with db.read() as session:
         ids = _not_at_rest(session, now)
@@ -50,7 +60,7 @@ def tick(db: Database, *, settings: Settings, now: datetime, goes_on: Callable[[
             if not goes_on() or time.monotonic() - begun > _STRETCH:
                 done.more = True
                 return done
-            more = _carry_on(db, wave_id, done, settings=settings, now=now)
+            more = _carry_on(db, wave_id, done, settings=settings, now=now, chunk=chunk)
     return done
 
 
@@ -65,17 +75,17 @@ def _not_at_rest(session: Session, now: datetime) -> Sequence[int]:
     return session.scalars(select(Wave.id).where(awake, ~Wave.is_standing).order_by(Wave.id)).all()
 
 
-def _carry_on(db: Database, wave_id: int, done: Ticked, *, settings: Settings, now: datetime) -> bool:
+def _carry_on(db: Database, wave_id: int, done: Ticked, *, settings: Settings, now: datetime, chunk: int) -> bool:
     """One step of one wave in a transaction of its own; True when it wants another one at once."""
     with db.begin() as session:
         free = select(Wave).where(Wave.id == wave_id).with_for_update(skip_locked=True, key_share=True)
         wave = session.scalar(free)
         if wave is None:  # another worker has it
             return False
-        return _step(session, wave, done, settings=settings, now=now)
+        return _step(session, wave, done, settings=settings, now=now, chunk=chunk)
 
 
-def _step(session: Session, wave: Wave, done: Ticked, *, settings: Settings, now: datetime) -> bool:
+def _step(session: Session, wave: Wave, done: Ticked, *, settings: Settings, now: datetime, chunk: int) -> bool:
     if wave.state in (WaveState.STARTING, WaveState.SCHEDULED):
         if wave.go_at is None or wave.go_at > now or watching.miss(session, wave, now=now):
             return False
@@ -87,7 +97,7 @@ def _step(session: Session, wave: Wave, done: Ticked, *, settings: Settings, now
     if wave.state not in _UNDER_WAY or wave.started_at is None:
         return False
     if wave.state is WaveState.SENDING and wave.planned_at is None:
-        made = build_chunk(session, wave, settings=settings, now=now)
+        made = build_chunk(session, wave, settings=settings, now=now, chunk=chunk)
         done.planned += made
         if made:
             done.streams.add(stream_of(wave))
