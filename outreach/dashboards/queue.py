@@ -93,6 +93,12 @@ class PulledBrake:
     def stops_everything(self) -> bool:
         return self.scope == "all"
 
+    @property
+    def wave(self) -> str:
+        """The number of the wave that it stops; "" for what is no wave. A wave's brake goes with its state."""
+        kind, _, number = self.scope.partition(":")
+        return number if kind == "wave" else ""
+
 
 @dataclass(frozen=True, slots=True)
 class Overview:

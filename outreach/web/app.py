@@ -19,7 +19,20 @@ from starlette.types import Scope
 from outreach.keys import Keys
 from outreach.models import Database
 from outreach.settings import Settings
-from outreach.web import console, dev_mail, errors, events, health, links, public, sign_in, staff, stopping
+from outreach.web import (
+    console,
+    dev_mail,
+    errors,
+    events,
+    health,
+    links,
+    public,
+    sign_in,
+    staff,
+    stopping,
+    wave_plans,
+    waves,
+)
 from outreach.web.campaign_pages import Counts
 from outreach.web.guards import Guard
 from outreach.web.pages import STATIC, environment
@@ -33,7 +46,7 @@ SERVER: dict[str, Any] = {
     "timeout_graceful_shutdown": 3,
 }
 
-ROOMS = (public, links, stopping, sign_in, console, staff, dev_mail, events, health)
+ROOMS = (public, links, stopping, sign_in, console, waves, wave_plans, staff, dev_mail, events, health)
 
 
 def utc_now() -> datetime:

@@ -20,6 +20,7 @@ from outreach.models import Delivery, Role
 from outreach.web.bell import bell
 from outreach.web.forms import FormState, posted
 from outreach.web.pages import db_of, now_of
+from outreach.web.reasons import reason_in
 from outreach.web.sessions import door, inside, person_of
 
 router = APIRouter(prefix="/staff", include_in_schema=False, route_class=door(Role.STAFF))
@@ -29,7 +30,6 @@ Signed = Annotated[Person, Depends(person_of)]
 
 #: Scopes that the queue page has a pause button for; others are pulled where they are at home.
 PAUSABLE = ("all", *(f"stream:{stream}" for stream in Stream))
-_REASON_LENGTH = 200
 
 
 # The queue
@@ -65,7 +65,7 @@ def check_pause(request: Request, scope: str = "all") -> Response:
 def pause(request: Request, form: Form, person: Signed) -> Response:
     """Pull the brake. It holds within the hand-overs that are in the air."""
     scope = form.values.get("scope", "")
-    reason, errors = _reason_in(form)
+    reason, errors = reason_in(form)
     if scope == "all" and form.values.get("word", "").strip().lower() != "pause":
         errors["word"] = "Type the word pause."
     if errors:
@@ -90,14 +90,19 @@ def check_resume(request: Request, scope: str = "all") -> Response:
         brake = next((b for b in dashboards.brakes_now(session) if b.scope == scope), None)
     if brake is None:
         raise NotNow("This is not paused. Somebody may have resumed it in the meantime.")
+    if brake.wave:
+        raise NotFound  # a wave is resumed on its own page, where its state goes with its brake
     return inside(request, "staff/resume.html", brake=brake, moving=_moving(request, scope))
 
 
 @router.post("/resume")
 def resume(request: Request, form: Form, person: Signed) -> Response:
     """Lift the brake and ring the workers."""
+    scope = form.values.get("scope", "")
+    if scope.startswith("wave:"):
+        raise NotFound
     with db_of(request).begin() as session:
-        outbox.lift_brake(session, form.values.get("scope", ""), actor=person.actor, now=now_of(request))
+        outbox.lift_brake(session, scope, actor=person.actor, now=now_of(request))
     response = RedirectResponse("/staff?done=resumed", 303)
     response.background = bell(request, *Stream)
     return response
@@ -115,16 +120,6 @@ def _moving(request: Request, scope: str) -> int | None:
             books = dashboards.state_counts(session, campaign_id=int(which))
             return books[State.QUEUED] + books[State.CLAIMED] + books[State.SENDING]
     return None
-
-
-def _reason_in(form: FormState) -> tuple[str, dict[str, str]]:
-    """The reason on one line, and what is wrong with it."""
-    reason = " ".join(form.values.get("reason", "").split())
-    if not reason:
-        return "", {"reason": "Say why. Everybody who looks at the queue will see it."}
-    if len(reason) > _REASON_LENGTH:
-        return reason, {"reason": f"Use at most {_REASON_LENGTH} characters."}
-    return reason, {}
 
 
 # Single deliveries
@@ -237,7 +232,7 @@ def check_act(request: Request, ref: str, name: str) -> Response:
 def do_act(request: Request, ref: str, name: str, form: Form, person: Signed) -> Response:
     """Do it, audited."""
     act = _act(name)
-    reason, errors = _reason_in(form) if act.asks_why else ("", {})
+    reason, errors = reason_in(form) if act.asks_why else ("", {})
     if act.needs_word and form.values.get("word", "").strip().lower() != act.name:
         errors["word"] = f"Type the word {act.name}."
     if errors:

@@ -69,17 +69,30 @@ class _Forms(HTMLParser):
         super().__init__()
         self.forms: dict[str, dict[str, str]] = {}
         self._here: dict[str, str] | None = None
+        self._writing = ""  #: the textarea that is open
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = dict(attrs)
         if tag == "form":
             self._here = self.forms.setdefault(given.get("action") or "", {})
-        elif tag == "input" and self._here is not None and given.get("type") != "checkbox":
-            self._here[given.get("name") or ""] = given.get("value") or ""
+        elif tag == "input" and self._here is not None:
+            if given.get("type") not in ("checkbox", "radio") or "checked" in given:
+                self._here[given.get("name") or ""] = given.get("value") or ""
+        elif tag == "textarea" and self._here is not None:
+            self._writing = given.get("name") or ""
+            self._here[self._writing] = ""
+
+    def handle_data(self, data: str) -> None:
+        if self._writing and self._here is not None:
+            self._here[self._writing] += data
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "form":
             self._here = None
+        elif tag == "textarea" and self._here is not None:
+            # The first line end after the tag is the page's own.
+            self._here[self._writing] = self._here[self._writing].removeprefix("\n")
+            self._writing = ""
 
 
 def fields(client: TestClient, page: str, action: str) -> dict[str, str]:

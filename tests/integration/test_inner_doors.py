@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 
 from outreach import accounts, outbox
 from outreach.domain.deliveries import State
-from outreach.models import AuditEntry, Brake, Database, Delivery, Role, SignatureState
+from outreach.models import AuditEntry, Brake, Database, Delivery, Role, SignatureState, Wave, WaveState
 from outreach.settings import Settings
 from outreach.web.app import create_app
 from tests import factories
@@ -53,6 +53,13 @@ def expected(method: str, path: str, who: str) -> set[int]:
     return {403} if method == "POST" else {200}
 
 
+def acts_of(pattern: str) -> list[str]:
+    """The acts that a path may name."""
+    if "{name}" not in pattern:
+        return [""]
+    return ["pause", "resume", "cancel"] if "/waves/" in pattern else ["hold", "release", "cancel", "resend"]
+
+
 @pytest.mark.parametrize("who", ["anonymous", "organizer", "staff"])
 def test_every_page_asks_who_is_there_and_every_form_for_its_token(
     settings: Settings, db: Database, now: datetime, who: str
@@ -69,6 +76,8 @@ def test_every_page_asks_who_is_there_and_every_form_for_its_token(
             ).ref,
         }
         target = factories.targets_of(session, campaign)[0].ref
+        sending = factories.wave(session, campaign, state=WaveState.SENDING).id
+        paused = factories.wave(session, campaign, state=WaveState.PAUSED).id
         outbox.pull_brake(session, "all", actor="cli", reason="a test", now=now)
         del draft
     role = {"organizer": Role.ORGANIZER, "staff": Role.STAFF}.get(who)
@@ -78,15 +87,23 @@ def test_every_page_asks_who_is_there_and_every_form_for_its_token(
         with db.read() as session:
             return [
                 session.execute(select(*table.__table__.columns).order_by(*table.__table__.primary_key)).all()
-                for table in (Brake, Delivery, AuditEntry, factories.Campaign, factories.Contact, accounts.SignedIn)
+                for table in (
+                    Brake,
+                    Delivery,
+                    AuditEntry,
+                    Wave,
+                    factories.Campaign,
+                    factories.Contact,
+                    accounts.SignedIn,
+                )
             ]
 
     before = rows()
     for method, pattern in inner_routes(settings, db):
-        acts = ["hold", "release", "cancel", "resend"] if "{name}" in pattern else [""]
-        for act in acts:
+        for act in acts_of(pattern):
             path = (
                 pattern.replace("{name}", act)
+                .replace("{number:int}", str(paused if act == "resume" else sending))
                 .replace("{slug}", "draft" if "publish" in pattern else "rents")
                 .replace("{ref}", target if "targets" in pattern else ref_of.get(act, ref_of["hold"]))
             )
