@@ -17,6 +17,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from email import message_from_bytes
 from typing import Any
 
 from sqlalchemy import func, select
@@ -25,7 +26,8 @@ from sqlalchemy.orm import Session
 from outreach.domain.deliveries import MailClass, State
 from outreach.domain.events import STATES
 from outreach.domain.messages import letter_hash
-from outreach.models import Attempt, Campaign, Counter, Delivery, LogEntry, ProviderEvent, Supporter
+from outreach.merge import letters_in
+from outreach.models import Attempt, Bundle, Campaign, Counter, Delivery, LogEntry, ProviderEvent, Supporter
 from outreach.settings import Settings
 from outreach.transports.mailbox import StoredMail, read_mailbox
 
@@ -113,7 +115,8 @@ def audit(session: Session, settings: Settings, *, campaign_id: int | None = Non
     ledger = dict(_ledger(session, campaign_id))
     result.problems += _moves_that_do_not_fit(session, ledger, campaign_id)
     if settings.transport == "mailbox":
-        _compare_with_mailbox(result, ledger, read_mailbox(settings.mailbox_dir), whole=campaign_id is None)
+        mails = read_mailbox(settings.mailbox_dir)
+        _compare_with_mailbox(result, ledger, _bundles(session), mails, whole=campaign_id is None)
     else:
         _compare_with_reports(session, result, ledger, whole=campaign_id is None)
     return result
@@ -215,14 +218,35 @@ def _ids(session: Session, query: Any, column: Any, campaign_id: int | None) -> 
 # ---- the ledger against the other side ------------------------------------------------------------------------------
 
 
+def _bundles(session: Session) -> dict[str, frozenset[str]]:
+    """The letters that went in each bundle: the refs of their deliveries, by the bundle's ref."""
+    letters: dict[str, set[str]] = defaultdict(set)
+    rows = (
+        select(Bundle.ref, Delivery.ref)
+        .join(Attempt, Attempt.bundle_id == Bundle.id)
+        .join(Delivery, Delivery.id == Attempt.delivery_id)
+    )
+    for bundle, letter in session.execute(rows):
+        letters[bundle].add(letter)
+    return {bundle: frozenset(refs) for bundle, refs in letters.items()}
+
+
 def _compare_with_mailbox(
-    result: Audit, ledger: dict[int, _Entry], mails: Iterable[StoredMail], *, whole: bool
+    result: Audit,
+    ledger: dict[int, _Entry],
+    bundles: dict[str, frozenset[str]],
+    mails: Iterable[StoredMail],
+    *,
+    whole: bool,
 ) -> None:
     by_ref = {entry.ref: entry for entry in ledger.values()}
     evidence = result.transport = Evidence("mailbox")
     copies: Tally[str] = Tally()
     for mail in mails:
         entry = by_ref.get(mail.delivery)
+        if mail.delivery in bundles:
+            copies.update(_open_bundle(result, by_ref, mail, bundles[mail.delivery], whole=whole))
+            continue
         if entry is None:
             if whole:
                 evidence.unknown += 1
@@ -238,6 +262,35 @@ def _compare_with_mailbox(
         if entry.state is State.ACCEPTED and entry.ref not in copies and not entry.erased:
             evidence.missing += 1
             result.problems.append(Problem(entry.ref, "missing", "accepted, but no mail of it lies in the mailbox"))
+
+
+def _open_bundle(
+    result: Audit, by_ref: dict[str, _Entry], mail: StoredMail, letters: frozenset[str], *, whole: bool
+) -> Iterator[str]:
+    """The letters that lie in a bundle, each compared with what its signer confirmed."""
+    found = bundled_letters(mail)
+    if found.keys() != letters and (whole or letters & by_ref.keys()):
+        result.transport.wrong_content += 1
+        words = f"{mail.name} holds {len(found)} letters, {len(letters)} went in it"
+        result.problems.append(Problem(mail.delivery, "wrong_content", words))
+    for ref in found.keys() & by_ref.keys():
+        if letter_hash(*found[ref]) != by_ref[ref].content_hash:
+            result.transport.wrong_content += 1
+            words = f"what lies in {mail.name} is not what its signer confirmed"
+            result.problems.append(Problem(ref, "wrong_content", words))
+        yield ref
+
+
+def bundled_letters(mail: StoredMail) -> dict[str, tuple[str, str]]:
+    """Subject and text of each letter in a bundle, by its delivery's ref; none when it has no table of them."""
+    for part in message_from_bytes(mail.raw).walk():
+        content = part.get_payload(decode=True) if part.get_filename() else None
+        if isinstance(content, bytes):
+            try:
+                return letters_in(content)
+            except ValueError:
+                break
+    return {}
 
 
 def _compare_copies(result: Audit, by_ref: dict[str, _Entry], copies: Tally[str]) -> None:

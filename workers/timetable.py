@@ -3,6 +3,7 @@
 sweep    finds due deliveries whose doorbell was lost, and lanes that have opened again
 rescue   frees what dead workers held; a mail that was just being handed over is in doubt
 plan     begins waves at their time, makes their deliveries, watches and ends them
+bundles  sends the bundles of offices that get one mail a day
 events   applies what providers reported, where the web process rang in vain
 reconcile  looks up mails in doubt, and tells people of those that nothing settles
 climb    puts signers on the rungs of their ladders, and sends the steps that are due
@@ -31,6 +32,7 @@ TIMETABLE: dict[str, dict[str, Any]] = {
     "rescue": _ring("outreach.rescue", _RESCUE_EVERY, "chores"),
     "plan": _ring("outreach.plan", _PLAN_EVERY, "chores"),
     "events": _ring("outreach.events", _EVENTS_EVERY, "chores"),
+    "bundles": _ring("outreach.bundles", _BUNDLES_EVERY, "letters"),
     "reconcile": _ring("outreach.reconcile", _RECONCILE_EVERY, "chores"),
     "climb": _ring("outreach.climb", _CLIMB_EVERY, "chores"),
     "scrub": _ring("outreach.scrub", _SCRUB_EVERY, "chores"),

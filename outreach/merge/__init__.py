@@ -4,6 +4,7 @@
 thousands a second. `compose_letter`, `compose_notice` and `compose_mailing` put them into envelopes.
 """
 
+from .bundles import Enclosed, compose_bundle, letters_in
 from .checking import check_letter, check_mailing
 from .envelopes import Envelope, compose_letter
 from .letters import Letter, LetterForm
@@ -12,6 +13,7 @@ from .notices import NoticeFields, compose_notice
 from .steps import compose_step
 
 __all__ = [
+    "Enclosed",
     "Envelope",
     "Letter",
     "LetterForm",
@@ -20,8 +22,10 @@ __all__ = [
     "Stop",
     "check_letter",
     "check_mailing",
+    "compose_bundle",
     "compose_letter",
     "compose_mailing",
     "compose_notice",
     "compose_step",
+    "letters_in",
 ]

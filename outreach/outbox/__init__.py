@@ -1,6 +1,7 @@
 """The outbox: the only place that moves a mail which has not left, and that writes down why.
 
 enqueue.py    rows for letters and notices, held or queued
+bundles.py    all letters of one office as one mail a day
 claiming.py   claim, intend, settle, release, rescue: what workers do
 desk.py       hold, release, cancel, resend, call off: what people do
 brakes.py     stop everything in a scope
@@ -15,6 +16,7 @@ from .allowance import allowance_left, spend_allowance
 from .books import Books, due_streams
 from .brakes import brakes_pulled, lift_brake, pull_brake
 from .budgets import budgets_set, domain_of, drop_budget, set_budget
+from .bundles import BundleClaim, bundled_letters, claim_bundle, intend_bundle, keep_together
 from .claiming import Claim, Going, claim, intend, release_claim
 from .desk import CalledOff, cancel, cancel_letters, hold, release, resend, resolve_doubts
 from .doors import is_open, leave_ajar
@@ -32,6 +34,7 @@ from .settling import Answer, Settled, accept_evidence, bury, rescue, settle
 __all__ = [
     "Answer",
     "Books",
+    "BundleClaim",
     "CalledOff",
     "Claim",
     "Going",
@@ -41,10 +44,12 @@ __all__ = [
     "allowance_left",
     "brakes_pulled",
     "budgets_set",
+    "bundled_letters",
     "bury",
     "cancel",
     "cancel_letters",
     "claim",
+    "claim_bundle",
     "contact_changed",
     "domain_of",
     "drop_budget",
@@ -55,7 +60,9 @@ __all__ = [
     "enqueue_notices",
     "hold",
     "intend",
+    "intend_bundle",
     "is_open",
+    "keep_together",
     "leave_ajar",
     "lift_brake",
     "pull_brake",

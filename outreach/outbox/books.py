@@ -234,6 +234,7 @@ def due_streams(session: Session, now: datetime) -> list[Stream]:
                 exists().where(
                     Lane.stream == stream,
                     Lane.opens_at <= now,
+                    Lane.bundle.is_(False),
                     exists().where(Delivery.lane_id == Lane.id, Delivery.state == State.QUEUED, Delivery.due_at <= now),
                 )
             )

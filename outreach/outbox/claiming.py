@@ -103,7 +103,7 @@ class _Draw:
         """Take up to `places` due deliveries of these lanes, the oldest first; how many it came to."""
         allowed = [*self.allowed, *more]
         allowed += self.gates.conditions(lane_ids, allowed, self.books.now)
-        taken = _take(self.books, lane_ids, allowed, min(places, self.left), self.token, self.until)
+        taken = take(self.books, lane_ids, allowed, min(places, self.left), self.token, self.until)
         self.gates.pass_through(self.books.session, self.purse, taken)
         self.ids += taken
         self.left -= len(taken)
@@ -147,7 +147,7 @@ def _share_out(draw: _Draw, lane_id: int, places: int) -> int:
     return before - draw.left
 
 
-def _take(
+def take(
     books: Books,
     lane_ids: Sequence[int],
     allowed: Iterable[ColumnElement[bool]],

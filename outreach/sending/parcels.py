@@ -75,6 +75,16 @@ class Parcel:
 
 
 @dataclass(frozen=True)
+class Letterhead:
+    """What the letters of one version to one target share, whoever signs them."""
+
+    form: LetterForm
+    target: TargetFields
+    campaign: CampaignFields
+    envelope: Envelope
+
+
+@dataclass(frozen=True)
 class _CampaignWords:
     """What every letter of a campaign shares."""
 
@@ -113,6 +123,17 @@ class Desk:
             )
         made |= {row.id: self._mailing(row, campaigns[row.campaign_id]) for row in mailings}
         return [made[id_] for id_ in ids if id_ in made]
+
+    def letterhead(self, session: Session, delivery_id: int) -> Letterhead:
+        """What a letter's delivery shares with others of its kind; CannotWrite when its version cannot be written."""
+        row = session.execute(_LETTERS.where(Delivery.id == delivery_id)).one()
+        campaign = self._campaign_words(session, [delivery_id])[row.campaign_id]
+        self._compile(session, {row.version_id})
+        form = self._forms[row.version_id]
+        if isinstance(form, BadTemplate):
+            raise CannotWrite(f"template: {form.message}")
+        target = TargetFields(row.salutation, row.target_name, row.office)
+        return Letterhead(form, target, campaign.fields, campaign.envelope)
 
     def _letter(self, row: Any, campaign: _CampaignWords) -> Parcel:
         def write(now: datetime) -> Message:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from typing import TypeVar
 
 import structlog
 from sqlalchemy.exc import OperationalError
@@ -45,9 +46,10 @@ from .ways import Fallback, Way, choose_way
 from .writing import write_round
 
 log = structlog.get_logger()
+T = TypeVar("T")
 
 #: How long answers are kept in memory while the database is away, and how often it is tried.
-_PATIENCE, _RETRY_EVERY = 45.0, 0.5
+PATIENCE, _RETRY_EVERY = 45.0, 0.5
 #: A task works this long at a stretch, then rings for itself again: short enough to stop a worker politely.
 _STRETCH = 10.0
 
@@ -124,9 +126,9 @@ def _work_off(
     rest, answers, accepted = parcels, list[Answer](), 0
     while rest or answers:
         width = settings.handovers if goes_on() else 0
-        patience = _PATIENCE if answers else 0.0
+        patience = PATIENCE if answers else 0.0
         commit = partial(_turn, db, way, held, rest, answers, width=width, settings=settings)
-        turn = _while_the_database_is_away(commit, patience)
+        turn = while_the_database_is_away(commit, patience)
         accepted += len(turn.settled.accepted)
         rest = turn.rest
         if turn.mails:
@@ -164,7 +166,7 @@ def _turn(
         retry_base = timedelta(seconds=settings.retry_base_seconds)
         settled = settle(session, held, answers, transport=transport, now=now, retry_base=retry_base, books=books)
         for parcel, error in round_.unwritten:
-            _set_aside(books, held, parcel, error)
+            set_aside(books, held, parcel, error)
         if settled.closed or not width or not parcels:
             reason = "the provider is away" if settled.closed else ""
             release_claim(books, held, [*round_.mails, *(p.delivery_id for p in round_.rest)], reason=reason)
@@ -179,7 +181,7 @@ def _turn(
     return _Turn(settled, [(g, round_.mails[g.delivery_id]) for g in going], round_.rest, deadline)
 
 
-def _while_the_database_is_away(turn: Callable[[], _Turn], patience: float) -> _Turn:
+def while_the_database_is_away(turn: Callable[[], T], patience: float) -> T:
     """Try again for `patience` seconds: what the provider just told us is kept nowhere else.
 
     A turn may run twice: what was settled already is left as it is. When patience ends, the mails of the round stay
@@ -195,7 +197,7 @@ def _while_the_database_is_away(turn: Callable[[], _Turn], patience: float) -> _
             time.sleep(_RETRY_EVERY)
 
 
-def _set_aside(books: Books, held: Claim, parcel: Parcel, error: CannotWrite) -> None:
+def set_aside(books: Books, held: Claim, parcel: Parcel, error: CannotWrite) -> None:
     """Hold what its signer has to confirm anew; call off what nobody wants; bury what cannot be written at all."""
     if isinstance(error, NoLongerConfirmed):
         books.move([parcel.delivery_id], State.CLAIMED, State.HELD, token=held.token, reason=str(error))
