@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
@@ -21,6 +23,7 @@ from tests import factories
 from tests.fakes.events import EventKey
 from tests.integration.reports import Reports, kept, letter, notice, reports_of, sent
 from tests.sites import site_of
+from workers import events as tasks
 
 JANE = "jane@example.org"
 
@@ -207,6 +210,37 @@ def test_a_thousand_reports_are_applied_in_few_statements(reports: Reports, db: 
         assert reports.apply().new == 150
 
     assert len(said) < 30
+
+
+def test_several_workers_apply_each_report_once(reports: Reports, db: Database, now: datetime) -> None:
+    with db.begin() as session:
+        campaign = factories.campaign(session)
+        refs = [letter(session, campaign).ref for _ in range(40)]
+    reports.post([reports.about(ref, kind) for ref in refs for kind in ("processed", "delivered", "bounce")])
+
+    with ThreadPoolExecutor(4) as pool:
+        done = pool.map(lambda _: feedback.apply_waiting(db, env="test", now=now, batch=7), range(4))
+
+    assert sum(applied.new for applied in done) + reports.apply().new == 120
+    assert {row(db, ref).event_state for ref in refs} == {EventState.BOUNCED}
+
+
+def test_the_tasks_apply_what_waits_and_look_up_what_is_in_doubt(
+    reports: Reports, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    joined = SimpleNamespace(db=db, settings=reports.site.settings)
+    monkeypatch.setattr("workers.events.joined", lambda: joined)
+    with db.begin() as session:
+        campaign = factories.campaign(session)
+        told, doubted = letter(session, campaign).ref, letter(session, campaign, state=State.IN_DOUBT).ref
+    reports.post([reports.about(told, "delivered")])
+
+    tasks.events()
+    assert row(db, told).event_state is EventState.DELIVERED
+
+    reports.post([reports.about(doubted, "processed")])
+    tasks.reconcile()
+    assert row(db, doubted).state is State.ACCEPTED
 
 
 @contextmanager
