@@ -182,8 +182,11 @@ def test_an_older_acceptance_does_not_reopen_a_door_that_closed_since(db: Databa
 
 def test_mails_that_meet_a_closing_together_are_one_strike(db: Database, now: datetime) -> None:
     letters(db, 4)
-    for held in [claim(db, now, limit=1) for _ in range(3)]:
-        offer(db, held, Unavailable("no connection", whole=True), now)
+    held = [claim(db, now, limit=1) for _ in range(3)]
+    going = [(one, intend(db, one, now)) for one in held if one is not None]
+    for one, mails in going:
+        settle(db, one, [Answer(mail, Unavailable("no connection", whole=True)) for mail in mails], now)
+    assert len(going) == 3
     assert _until_it_may_be_tried(db, now) == timedelta(seconds=15)
 
 

@@ -8,13 +8,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from outreach import audit, outbox
 from outreach.domain.deliveries import MailClass, State, Stream
 from outreach.domain.messages import Message, letter_hash
 from outreach.errors import OutOfReach
-from outreach.models import Attempt, Campaign, Database, Delivery, LetterVersion, Signature, Target
+from outreach.models import Attempt, Campaign, Database, Delivery, LetterVersion, ProviderState, Signature, Target
 from outreach.sending import Desk, Hands, rounds, send_due
 from outreach.settings import Settings
 from outreach.signing import SignForm, confirm, look, sign
@@ -161,6 +161,23 @@ def test_a_closed_provider_gets_nothing_more_and_everything_waits(
     assert states(db) == {State.QUEUED: 6}
     with db.read() as session:
         assert set(session.scalars(select(Delivery.tries))) == {0}
+
+
+def test_a_mail_that_cannot_be_written_leaves_the_try_at_a_closed_door_to_the_next(
+    db: Database, settings: Settings
+) -> None:
+    poisoned = campaign_with(db, 1, settings)
+    campaign_with(db, 3, settings)
+    with db.begin() as session:
+        version = session.scalars(select(LetterVersion).where(LetterVersion.campaign_id == poisoned.id)).one()
+        version.body = "{{ ''.__class__.__mro__ }}"
+        session.add(ProviderState(transport="memory", strikes=1, closed_until=db.now(), changed_at=db.now()))
+        session.execute(
+            update(Delivery).where(Delivery.campaign_id == poisoned.id).values(due_at=db.now() - timedelta(hours=1))
+        )
+    send(db, settings, MemoryTransport())
+    send(db, settings, MemoryTransport())
+    assert states(db) == {State.DEAD: 1, State.ACCEPTED: 3}
 
 
 def test_a_brake_pulled_while_sending_stops_after_the_round_in_the_air(

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from threading import Barrier
 
 import pytest
 from sqlalchemy import func, select, update
 
 from outreach import outbox
 from outreach.domain.deliveries import State, Stream
+from outreach.domain.messages import Message
 from outreach.models import Attempt, Database, Delivery
 from outreach.sending import Desk, Fallback, Hands, send_due
 from outreach.sending.ways import choose_way
@@ -133,6 +136,41 @@ def test_the_second_way_carries_no_more_than_its_allowance(
 
     assert sent(second) == 4
     assert states(db) == {State.ACCEPTED: 4, State.QUEUED: 2}
+
+
+def test_an_allowance_that_others_used_up_meanwhile_stops_the_batch(
+    db: Database, with_settings: Callable[..., Settings], first: Hands
+) -> None:
+    settings = with_settings(handovers="1")
+    campaign_with(db, 4, settings)
+    answer(first, AWAY)
+
+    class Shared(Second):
+        def send(self, message: Message) -> Receipt:
+            with db.begin() as session:  # another worker, at the same time
+                outbox.spend_allowance(session, self.name, 2, per_day=4, now=db.now())
+            return super().send(message)
+
+    hands = Hands(Shared(), width=1)
+    send(db, settings, first, Fallback(hands, per_day=4))
+    make_due(db)
+    send(db, settings, first, Fallback(hands, per_day=4))
+    hands.close()
+
+    assert sent(hands) == 2
+    assert states(db) == {State.ACCEPTED: 2, State.QUEUED: 2}
+
+
+def test_many_workers_at_once_spend_no_more_than_there_is(db: Database) -> None:
+    start, now = Barrier(4), db.now()
+
+    def spend(_: int) -> int:
+        start.wait()
+        with db.begin() as session:
+            return outbox.spend_allowance(session, "second", 10, per_day=24, now=now)
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sum(pool.map(spend, range(4))) == 24
 
 
 def test_an_allowance_fills_over_a_day_and_is_shared_by_all_workers(db: Database) -> None:
