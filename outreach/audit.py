@@ -309,11 +309,15 @@ def _compare_with_reports(session: Session, result: Audit, ledger: dict[int, _En
     reports = select(ProviderEvent.delivery_id, ProviderEvent.attempt, ProviderEvent.ref).where(
         ProviderEvent.kind.in_(list(STATES)), ProviderEvent.applied_at.is_not(None)
     )
-    attempts: dict[int, set[int]] = defaultdict(set)
+    attempts: dict[int, set[int | str]] = defaultdict(set)
     unknown = 0
+    bundles, ids = _bundles(session), {entry.ref: id_ for id_, entry in ledger.items()}
     for id_, attempt, ref in session.execute(reports.distinct()):
         if id_ is None:
             unknown += bool(ref)  # a bounce that came by mail names nothing at all
+        elif ref in bundles:
+            for letter in bundles[ref] & ids.keys():
+                attempts[ids[letter]].add(ref)
         elif id_ in ledger:
             attempts[id_] |= {attempt} if attempt else set()
     if not attempts and not unknown:

@@ -19,7 +19,7 @@ from outreach.outbox import Books, accept_evidence
 from outreach.webhooks.sendgrid import message_id
 
 from .accounts import heed_account
-from .finding import deliveries_of
+from .finding import About, deliveries_of
 from .keeping import keep
 from .offices import mind_offices
 from .refusals import heed_refusals
@@ -109,21 +109,24 @@ def _set_aside(db: Database, env: str, now: datetime) -> int:
 def _apply_rows(session: Session, rows: Sequence[ProviderEvent], now: datetime) -> int:
     """Apply reports; returns how many are about no mail of ours."""
     known = deliveries_of(session, rows)
-    told = [Told(row, known.get(row.id)) for row in sorted(rows, key=lambda r: (r.at, r.id))]
+    in_order = sorted(rows, key=lambda r: (r.at, r.id))
+    about = [(row, one) for row in in_order for one in known.get(row.id, ())]
+    # Of a bundle, its first letter stands for all: they went to one office in one mail.
+    told = [Told(row, known[row.id][0].delivery if row.id in known else None) for row in in_order]
     for row, delivery in told:
         row.applied_at = now
-        if delivery is not None:
-            row.delivery_id = delivery.id
-            _raise_state(row, delivery)
+        row.delivery_id = delivery.id if delivery is not None else None
+    for row, one in about:
+        _raise_state(row, one.delivery)
     session.flush()
     mind_offices(session, told, now=now)
     mind_signers(session, told, now=now)
     heed_account(session, rows, now=now)
     heed_refusals(session, told, now=now)
-    _end_attempts(session, told, now)
+    _end_attempts(session, about, now)
     # The counters last, as everybody takes them: whoever waits for one then holds nothing that we still need.
     with Books(session, now=now, actor="provider") as books:
-        _accept(session, books, [t.delivery for t in told if t.delivery and t.row.kind in STATES])
+        _accept(session, books, [one.delivery for row, one in about if row.kind in STATES])
     return sum(1 for row, delivery in told if delivery is None and row.kind is not EventKind.ACCOUNT)
 
 
@@ -148,12 +151,12 @@ def _raise_state(row: ProviderEvent, delivery: Delivery) -> None:
         delivery.event_state, delivery.event_at = reported, row.at
 
 
-def _end_attempts(session: Session, told: Sequence[Told], now: datetime) -> None:
+def _end_attempts(session: Session, about: Sequence[tuple[ProviderEvent, About]], now: datetime) -> None:
     """A report names the attempt that arrived; one whose answer we never saw is now known."""
     named = {
-        (delivery.id, row.attempt): message_id(row.raw)
-        for row, delivery in told
-        if delivery is not None and row.attempt is not None and row.kind in STATES
+        (one.delivery.id, one.attempt): message_id(row.raw)
+        for row, one in about
+        if one.attempt is not None and row.kind in STATES
     }
     if not named:
         return

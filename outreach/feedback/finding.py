@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import NamedTuple
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from outreach.domain.deliveries import MailClass, State
 from outreach.models import Attempt, Contact, Delivery, ProviderEvent, Supporter
+from outreach.outbox import bundled_letters
 
 #: A bounce that comes by mail names nothing of ours. It is about a mail of the days before it, and of no other.
 _ABOUT = timedelta(days=5)
@@ -17,23 +19,38 @@ _ABOUT = timedelta(days=5)
 _SKEW = timedelta(minutes=5)
 
 
-def deliveries_of(session: Session, rows: Sequence[ProviderEvent]) -> dict[str, Delivery]:
-    """The delivery of each report that has one, by the report's id.
+class About(NamedTuple):
+    """A delivery that a report is about, and which of its attempts."""
+
+    delivery: Delivery
+    attempt: int | None
+
+
+def deliveries_of(session: Session, rows: Sequence[ProviderEvent]) -> dict[str, list[About]]:
+    """What each report is about, by the report's id: one delivery, every letter of a bundle, or nothing we know.
 
     Locked in one order, so that two batches about the same mails wait for each other instead of for ever.
     """
     guessed = {row.id: id_ for row in rows if not row.ref and (id_ := _only_one(session, row)) is not None}
     refs = {row.ref for row in rows if row.ref}
+    bundles = bundled_letters(session, sorted(refs))
+    by_number = {*guessed.values(), *(letter.delivery_id for letters in bundles.values() for letter in letters)}
     found = session.scalars(
         select(Delivery)
-        .where(Delivery.ref.in_(refs) | Delivery.id.in_(set(guessed.values())))
+        .where(Delivery.ref.in_(refs) | Delivery.id.in_(by_number))
         .order_by(Delivery.id)
         .with_for_update()
         .execution_options(populate_existing=True)
     ).all()
     by_ref, by_id = {d.ref: d for d in found}, {d.id: d for d in found}
-    pairs = ((row.id, by_ref.get(row.ref) or by_id.get(guessed.get(row.id, 0))) for row in rows)
-    return {id_: delivery for id_, delivery in pairs if delivery is not None}
+    about: dict[str, list[About]] = {}
+    for row in rows:
+        delivery = by_ref.get(row.ref) or by_id.get(guessed.get(row.id, 0))
+        if delivery is not None:
+            about[row.id] = [About(delivery, row.attempt)]
+        elif row.ref in bundles:
+            about[row.id] = [About(by_id[letter.delivery_id], letter.attempt) for letter in bundles[row.ref]]
+    return about
 
 
 def _only_one(session: Session, row: ProviderEvent) -> int | None:

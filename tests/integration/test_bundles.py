@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from outreach import audit, outbox
-from outreach.domain.deliveries import State, Stream
+from outreach import audit, feedback, outbox
+from outreach.domain.deliveries import EventState, State, Stream
+from outreach.domain.events import Event, EventKind
 from outreach.merge import letters_in
 from outreach.models import Attempt, Bundle, Campaign, Database, Delivery, Lane, Signature
 from outreach.sending import Desk, Hands, bundles, send_bundles, send_due
@@ -244,6 +245,25 @@ def test_a_worker_that_dies_in_the_middle_leaves_every_letter_of_it_in_doubt(db:
     with db.begin() as session:
         assert outbox.rescue(session, now=db.now() + timedelta(hours=1)) == (0, 2)
     assert states(db) == {State.IN_DOUBT: 2}
+
+
+def test_a_report_about_the_mail_is_one_about_each_letter(
+    db: Database, settings: Settings, with_settings: Callable[..., Settings]
+) -> None:
+    office(db, settings, "", "", "Mine.")
+    transport = MemoryTransport([NoAnswer("?")])
+    send(db, settings, transport)
+    (mail,) = transport.offered
+    with db.begin() as session:
+        event = Event("e1", EventKind.DELIVERED, db.now(), mail.delivery, mail.attempt, "test")
+        assert feedback.apply(session, [event, event], env="test", now=db.now()).foreign == 0
+    assert states(db) == {State.ACCEPTED: 3}
+    with db.read() as session:
+        letters = session.scalars(select(Delivery).where(Delivery.stream == Stream.LETTERS)).all()
+        assert {d.event_state for d in letters} == {EventState.DELIVERED}
+        assert set(session.scalars(select(Attempt.outcome).where(Attempt.bundle_id.is_not(None)))) == {"accepted"}
+        found = audit.audit(session, with_settings(transport="sendgrid", sendgrid_api_key="SG.x"))
+        assert (found.problems, found.transport.seen) == ([], 3)
 
 
 def test_a_bundle_counts_as_one_mail_against_the_cap(db: Database, settings: Settings, now: datetime) -> None:
