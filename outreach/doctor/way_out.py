@@ -29,13 +29,14 @@ _EXAMPLES = ("example.org", "example.com", "example.net")
 
 
 def look_at_transport(settings: Settings, *, online: bool) -> Iterator[Finding]:
-    """Whether mail can leave by the way that is set."""
-    if settings.transport == "sendgrid":
-        yield from _sendgrid(settings, online)
-    elif settings.transport == "smtp":
-        yield _smtp(settings)
-    else:
-        yield _mailbox(settings)
+    """Whether mail can leave by the way that is set, and by the one to fall back on."""
+    for way in filter(None, (settings.transport, settings.fallback_transport)):
+        if way == "sendgrid":
+            yield from _sendgrid(settings, online)
+        elif way == "smtp":
+            yield _smtp(settings)
+        else:
+            yield _mailbox(settings)
 
 
 def _mailbox(settings: Settings) -> Finding:
@@ -59,6 +60,9 @@ def _sendgrid(settings: Settings, online: bool) -> Iterator[Finding]:
         yield good("sendgrid", "A key is set. `outreach doctor --online` asks whether it is taken.")
     if online:
         yield _asked(settings)
+    if settings.sendgrid_sandbox:
+        advice = "Unset OUTREACH_SENDGRID_SANDBOX when mail is to leave."
+        yield warn("sendgrid sandbox", "SendGrid looks at every mail and sends none.", advice)
     if settings.sendgrid_event_keys:
         yield good("sendgrid events", f"{len(settings.sendgrid_event_keys)} public keys check its reports.")
     else:

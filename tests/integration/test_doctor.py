@@ -6,6 +6,7 @@ import json
 import os
 import smtplib
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -58,6 +59,17 @@ WELL_KEPT: Names = {
     ("_dmarc.fairhomes.test", "TXT"): ["v=DMARC1; p=reject"],
     ("replies.fairhomes.test", "MX"): ["10 mx.provider.test."],
 }
+
+
+def test_c20_a_sandbox_that_sends_nothing_is_pointed_out(sendgrid: Settings) -> None:
+    assert "sendgrid sandbox" not in verdicts(list(look_at_transport(sendgrid, online=False)))
+    found = verdicts(list(look_at_transport(replace(sendgrid, sendgrid_sandbox=True), online=False)))
+    assert found["sendgrid sandbox"] is Verdict.WARN
+
+
+def test_the_way_to_fall_back_on_is_looked_at_too(sendgrid: Settings) -> None:
+    way = replace(sendgrid, fallback_transport="smtp", smtp_url=f"smtp://127.0.0.1:{free_port()}")
+    assert verdicts(list(look_at_transport(way, online=False)))["smtp"] is Verdict.FAIL
 
 
 def test_well_kept_domains_pass(sendgrid: Settings) -> None:

@@ -143,6 +143,27 @@ def test_a_lease_must_outlast_the_provider() -> None:
     assert told.value.where == "OUTREACH_LEASE_SECONDS"
 
 
+@pytest.mark.parametrize(
+    ("given", "where"),
+    [
+        (
+            {"TRANSPORT": "smtp", "SMTP_URL": "smtp://m.example.org", "FALLBACK_TRANSPORT": "sendgrid"},
+            "SENDGRID_API_KEY",
+        ),
+        ({"TRANSPORT": "sendgrid", "SENDGRID_API_KEY": "SG.x", "FALLBACK_TRANSPORT": "smtp"}, "SMTP_URL"),
+        ({"TRANSPORT": "sendgrid", "SENDGRID_API_KEY": "SG.x", "FALLBACK_TRANSPORT": "sendgrid"}, "FALLBACK_TRANSPORT"),
+        ({"FALLBACK_TRANSPORT": "mailbox"}, "FALLBACK_TRANSPORT"),
+        ({"SENDGRID_SANDBOX": "yes"}, "SENDGRID_SANDBOX"),
+    ],
+)
+def test_c21_a_way_to_fall_back_on_that_could_not_carry_anything_does_not_start(
+    given: dict[str, str], where: str
+) -> None:
+    with pytest.raises(WrongSetting) as told:
+        read(**given)
+    assert told.value.where == f"OUTREACH_{where}"
+
+
 def test_the_operating_page_names_every_setting() -> None:
     page = (Path(__file__).parents[2] / "docs" / "operating.md").read_text()
     assert [name for name in settings_module._READERS if f"`{name}`" not in page] == []
