@@ -18,6 +18,7 @@ from typing import Any
 #: A ring that nobody heard by then is of no use: the next one is on its way.
 _SWEEP_EVERY, _RESCUE_EVERY, _PRUNE_EVERY = 5.0, 15.0, 3600.0
 _EVENTS_EVERY, _CLIMB_EVERY = 10.0, 60.0
+_BUNDLES_EVERY = 60.0
 _RECONCILE_EVERY = 300.0
 _PLAN_EVERY, _SCRUB_EVERY = 5.0, 6 * 3600.0
 
@@ -31,8 +32,8 @@ TIMETABLE: dict[str, dict[str, Any]] = {
     "sweep": _ring("outreach.sweep", _SWEEP_EVERY, "act"),
     "rescue": _ring("outreach.rescue", _RESCUE_EVERY, "chores"),
     "plan": _ring("outreach.plan", _PLAN_EVERY, "chores"),
-    "events": _ring("outreach.events", _EVENTS_EVERY, "chores"),
     "bundles": _ring("outreach.bundles", _BUNDLES_EVERY, "letters"),
+    "events": _ring("outreach.events", _EVENTS_EVERY, "chores"),
     "reconcile": _ring("outreach.reconcile", _RECONCILE_EVERY, "chores"),
     "climb": _ring("outreach.climb", _CLIMB_EVERY, "chores"),
     "scrub": _ring("outreach.scrub", _SCRUB_EVERY, "chores"),
