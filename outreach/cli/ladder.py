@@ -7,15 +7,14 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from sqlalchemy import func, select
 
-from outreach import campaigns, ladders
+from outreach import campaigns, dashboards, ladders
 from outreach.cli import base
 from outreach.cli.base import Json
-from outreach.domain.ladders import StepState, Trigger
+from outreach.domain.ladders import Trigger
 from outreach.errors import BadInput, NotFound
 from outreach.ladders.building import find
-from outreach.models import Ladder, Rung, Step
+from outreach.models import Rung
 
 app = typer.Typer(help="Follow-up sequences to signers.", no_args_is_help=True)
 
@@ -27,17 +26,8 @@ Number = Annotated[int, typer.Argument(metavar="ID")]
 def list_(campaign: Slug, as_json: Json = False) -> None:
     """Show a campaign's ladders, their rungs, and how many signers wait on each or were written to."""
     with base.engine() as engine, engine.db.read() as session:
-        found = ladders.ladders_of(session, campaigns.find(session, campaign))
-        counts = {
-            (rung_id, state): n
-            for rung_id, state, n in session.execute(
-                select(Step.rung_id, Step.state, func.count())
-                .join(Rung)
-                .where(Rung.ladder_id.in_([ladder.id for ladder in found]))
-                .group_by(Step.rung_id, Step.state)
-            )
-        }
-        shown = [_shown(ladder, counts) for ladder in found]
+        rows = dashboards.follow_ups(session, campaigns.find(session, campaign))
+        shown = [_shown(row) for row in rows]
     if as_json:
         base.emit({"ladders": shown})
         return
@@ -51,36 +41,28 @@ def list_(campaign: Slug, as_json: Json = False) -> None:
         base.out.print("No ladders yet: the first is built when the campaign is published and the engine runs.")
 
 
-def _shown(ladder: Ladder, counts: dict[tuple[int, StepState], int]) -> dict[str, Any]:
+def _shown(ladder: dashboards.LadderRow) -> dict[str, Any]:
     return {
         "id": ladder.id,
         "name": ladder.name,
         "stopped": ladder.stopped_at is not None,
         "rungs": [
             {
-                "id": rung.id,
-                "trigger": rung.trigger.value,
-                "wait_seconds": rung.wait_seconds,
-                "at": rung.at_wall,
-                "zone": rung.zone,
-                "conditions": rung.conditions,
-                "purpose": rung.purpose,
-                "subject": rung.subject,
-                "when": _when(rung),
-                "ended": rung.ended_at is not None,
-                **{state.value: counts.get((rung.id, state), 0) for state in StepState},
+                "id": row.rung.id,
+                "trigger": row.rung.trigger.value,
+                "wait_seconds": row.rung.wait_seconds,
+                "at": row.rung.at_wall,
+                "zone": row.rung.zone,
+                "conditions": row.rung.conditions,
+                "purpose": row.rung.purpose,
+                "subject": row.rung.subject,
+                "when": row.when,
+                "ended": row.rung.ended_at is not None,
+                **{state.value: n for state, n in row.counts.items()},
             }
-            for rung in ladder.rungs
+            for row in ladder.rungs
         ],
     }
-
-
-def _when(rung: Rung) -> str:
-    days, rest = divmod(rung.wait_seconds, 86_400)
-    wait = f"{days} days" if days else f"{rest // 3600} hours" if rest >= 3600 else f"{rest // 60} minutes"
-    then = f" at {rung.at_wall} {rung.zone}" if rung.at_wall else ""
-    what = rung.trigger.replace("_", " ")
-    return f"{wait} after {what}{then}" if rung.wait_seconds or then else f"on {what}"
 
 
 @app.command()

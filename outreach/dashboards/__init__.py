@@ -7,6 +7,8 @@ queue.py       the outbox as it is now: counts, ages, rates, providers, processe
 campaigns.py   what organizers ask about their campaigns
 deliveries.py  single deliveries: lists by page, and one with all that happened to it
 failures.py    what went wrong, by cause, and what helps
+lanes.py       what waits for which mailbox, and at which pace it leaves
+ladders.py     follow-ups, and how many signers stand where on them
 """
 
 from .campaigns import CampaignRow, LetterRow, TargetRow, campaigns_overview, recent_letters, targets_of
@@ -20,7 +22,9 @@ from .deliveries import (
     delivery_page,
     every_delivery,
 )
-from .failures import Act, FailureRow, failures_by_cause
+from .failures import SAMPLE, Act, FailureRow, failures_by_cause
+from .ladders import LadderRow, RungRow, follow_ups
+from .lanes import MOST_LANES, CampaignWaiting, LaneRow, campaigns_waiting, lanes_waiting
 from .queue import (
     HeldReason,
     Overview,
@@ -30,18 +34,24 @@ from .queue import (
     Rate,
     StreamRow,
     brakes_now,
+    name_of,
     queue_overview,
     state_counts,
 )
 
 __all__ = [
+    "MOST_LANES",
+    "SAMPLE",
     "Act",
     "AttemptRow",
     "CampaignRow",
+    "CampaignWaiting",
     "DeliveryPage",
     "DeliveryRow",
     "FailureRow",
     "HeldReason",
+    "LadderRow",
+    "LaneRow",
     "LetterRow",
     "LogRow",
     "Overview",
@@ -50,14 +60,19 @@ __all__ = [
     "PulledBrake",
     "Rate",
     "ReportRow",
+    "RungRow",
     "StreamRow",
     "TargetRow",
     "brakes_now",
     "campaigns_overview",
+    "campaigns_waiting",
     "deliveries_page",
     "delivery_page",
     "every_delivery",
     "failures_by_cause",
+    "follow_ups",
+    "lanes_waiting",
+    "name_of",
     "queue_overview",
     "recent_letters",
     "state_counts",

@@ -12,7 +12,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from outreach.domain.deliveries import MailClass, State, Stream
 from outreach.heartbeats import alive
-from outreach.models import Brake, Counter, Delivery, Minute, ProviderState, User
+from outreach.models import Brake, Campaign, Counter, Delivery, Minute, ProviderState, Target, User
 
 #: Which stream a class of mail leaves by; counters know the class only.
 STREAM_OF: Mapping[MailClass, Stream] = {
@@ -88,6 +88,7 @@ class PulledBrake:
     reason: str
     by: str
     since: datetime
+    subject: str = ""  #: the campaign's title, or the target's name
 
     @property
     def stops_everything(self) -> bool:
@@ -187,8 +188,23 @@ def brakes_now(session: Session) -> tuple[PulledBrake, ...]:
     """The brakes that hold now, the one for everything first, then oldest first."""
     brakes = session.scalars(select(Brake).where(Brake.lifted_at.is_(None)).order_by(Brake.pulled_at)).all()
     names = names_of(session, (brake.pulled_by for brake in brakes))
-    pulled = [PulledBrake(b.scope, b.reason, names[b.pulled_by], b.pulled_at) for b in brakes]
+    pulled = [
+        PulledBrake(b.scope, b.reason, names[b.pulled_by], b.pulled_at, name_of(session, b.scope) or "") for b in brakes
+    ]
     return tuple(sorted(pulled, key=lambda brake: not brake.stops_everything))
+
+
+def name_of(session: Session, scope: str) -> str | None:
+    """What a brake's scope is called: a campaign's title, a target's name, a way out; None when there is none such."""
+    kind, _, which = scope.partition(":")
+    if not (which.isascii() and which.isdecimal() and len(which) < 16):
+        return None
+    if kind == "campaign":
+        return session.scalar(select(Campaign.title).where(Campaign.id == int(which)))
+    if kind == "target":
+        row = session.execute(select(Target.office, Target.name).where(Target.id == int(which))).first()
+        return f"{row.office} {row.name}".strip() if row else None
+    return None
 
 
 def names_of(session: Session, actors: Iterable[str]) -> dict[str, str]:

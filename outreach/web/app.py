@@ -24,12 +24,15 @@ from outreach.web import (
     dev_mail,
     errors,
     events,
+    follow_ups,
     health,
+    lanes,
     links,
     public,
     sign_in,
     staff,
     stopping,
+    troubles,
     wave_plans,
     waves,
 )
@@ -46,7 +49,22 @@ SERVER: dict[str, Any] = {
     "timeout_graceful_shutdown": 3,
 }
 
-ROOMS = (public, links, stopping, sign_in, console, waves, wave_plans, staff, dev_mail, events, health)
+ROOMS = (
+    public,
+    links,
+    stopping,
+    sign_in,
+    console,
+    waves,
+    wave_plans,
+    follow_ups,
+    staff,
+    lanes,
+    troubles,
+    dev_mail,
+    events,
+    health,
+)
 
 
 def utc_now() -> datetime:

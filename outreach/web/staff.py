@@ -5,30 +5,32 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Request
 from sqlalchemy.orm import Session
 from starlette.responses import RedirectResponse, Response
 
-from outreach import dashboards, outbox
+from outreach import alerts, dashboards, outbox
 from outreach.accounts import Person
 from outreach.domain.deliveries import UNSENT, State, Stream
 from outreach.errors import NotFound, NotNow
-from outreach.models import Delivery, Role
+from outreach.models import Delivery, ProviderState, Role
+from outreach.web import wave_words, words
 from outreach.web.bell import bell
 from outreach.web.forms import FormState, posted
 from outreach.web.pages import db_of, now_of
 from outreach.web.reasons import reason_in
 from outreach.web.sessions import door, inside, person_of
+from outreach.web.waves import waves_not_over
 
 router = APIRouter(prefix="/staff", include_in_schema=False, route_class=door(Role.STAFF))
 
 Form = Annotated[FormState, Depends(posted)]
 Signed = Annotated[Person, Depends(person_of)]
 
-#: Scopes that the queue page has a pause button for; others are pulled where they are at home.
+#: What staff may pause besides campaigns and targets. A wave is paused on its own page, where its state goes along.
 PAUSABLE = ("all", *(f"stream:{stream}" for stream in Stream))
 
 
@@ -38,18 +40,25 @@ PAUSABLE = ("all", *(f"stream:{stream}" for stream in Stream))
 @router.get("")
 def queue(request: Request, done: str = "") -> Response:
     """The whole page. `live.js` then asks for its moving part only."""
-    return inside(request, "staff/queue.html", overview=_overview(request), done=done)
+    return inside(request, "staff/queue.html", **_overview(request), done=done)
 
 
 @router.get("/live")
 def live(request: Request) -> Response:
     """The moving part of the queue page."""
-    return inside(request, "staff/live.html", overview=_overview(request))
+    return inside(request, "staff/live.html", **_overview(request))
 
 
-def _overview(request: Request) -> dashboards.Overview:
+def _overview(request: Request) -> dict[str, Any]:
+    """What moves, seen in one moment: the queue, the alerts that stand, and the waves that are not over."""
+    now = now_of(request)
     with db_of(request).read() as session:
-        return dashboards.queue_overview(session, now=now_of(request))
+        return {
+            "overview": dashboards.queue_overview(session, now=now),
+            "alerts": alerts.standing(session),
+            "waves": waves_not_over(session),
+            "said": wave_words,
+        }
 
 
 # The brakes
@@ -70,17 +79,30 @@ def pause(request: Request, form: Form, person: Signed) -> Response:
         errors["word"] = "Type the word pause."
     if errors:
         return _pause_page(request, scope, form.with_errors(errors, ("reason", "word")), status=422)
-    if scope not in PAUSABLE:
-        raise NotFound
     with db_of(request).begin() as session:
+        _subject(session, scope)
         outbox.pull_brake(session, scope, actor=person.actor, reason=reason, now=now_of(request))
     return RedirectResponse("/staff?done=paused", 303)
 
 
 def _pause_page(request: Request, scope: str, form: FormState, *, status: int = 200) -> Response:
-    if scope not in PAUSABLE:
+    with db_of(request).read() as session:
+        what = words.scope(scope, _subject(session, scope))
+    moving = _moving(request, scope)
+    return inside(request, "staff/pause.html", status=status, form=form, scope=scope, what=what, moving=moving)
+
+
+def _subject(session: Session, scope: str) -> str:
+    """The name of what a scope stops, "" where it needs none; NotFound for what cannot be paused here."""
+    if scope in PAUSABLE:
+        return ""
+    kind, _, which = scope.partition(":")
+    if kind == "transport" and session.get(ProviderState, which) is not None:
+        return ""
+    name = dashboards.name_of(session, scope)
+    if name is None:
         raise NotFound
-    return inside(request, "staff/pause.html", status=status, form=form, scope=scope, moving=_moving(request, scope))
+    return name
 
 
 @router.get("/resume")

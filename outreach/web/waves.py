@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from starlette.background import BackgroundTask
 from starlette.responses import RedirectResponse, Response
 
-from outreach import wake, waves
+from outreach import dashboards, wake, waves
 from outreach.accounts import Person
 from outreach.domain.deliveries import State
 from outreach.domain.waves import NEXT, OVER, WaveState
@@ -45,34 +45,48 @@ class Line:
     """One wave in a list."""
 
     wave: Wave
-    shown: Progress
     campaign: str  #: its title
-
-    @property
-    def settled(self) -> int:
-        return settled(self.shown)
-
-
-def settled(shown: Progress) -> int:
-    """How many of a wave's mails are settled, one way or the other."""
-    return shown.total - sum(shown.states[state] for state in _OPEN)
+    total: int
+    settled: int
+    forecast: str = ""
 
 
-def lines(session: Session, *, now: datetime, campaign: Campaign | None = None, most: int = MOST) -> list[Line]:
-    """The waves there are, those that are not over first."""
-    found = waves.listing(session, campaign)[:most]
-    return [
-        Line(wave, waves.progress(session, wave, now=now), session.get_one(Campaign, wave.campaign_id).title)
-        for wave in found
-    ]
+def settled(states: Mapping[str, int]) -> int:
+    """How many of a wave's mails are done, one way or the other."""
+    return sum(states.values()) - sum(states[state] for state in _OPEN)
+
+
+def waves_not_over(session: Session) -> list[Line]:
+    """Those that staff should see, without a forecast: for a page that looks every few seconds.
+
+    A standing wave is one of them only when it stands still.
+    """
+    found = [wave for wave in waves.listing(session)[:MOST] if wave.state not in OVER]
+    shown = [wave for wave in found if not (wave.is_standing and wave.state is WaveState.SENDING)]
+    lines = []
+    for wave in shown:
+        states = dashboards.state_counts(session, campaign_id=wave.campaign_id, wave_id=wave.id)
+        done = settled({str(state): n for state, n in states.items()})
+        lines.append(Line(wave, _title(session, wave), sum(states.values()), done))
+    return lines
+
+
+def _line(session: Session, wave: Wave, now: datetime) -> Line:
+    shown = waves.progress(session, wave, now=now)
+    return Line(wave, _title(session, wave), shown.total, settled(shown.states), shown.words)
+
+
+def _title(session: Session, wave: Wave) -> str:
+    return session.get_one(Campaign, wave.campaign_id).title
 
 
 @router.get("")
 def overview(request: Request) -> Response:
     """All waves, those that are not over first."""
     with db_of(request).read() as session:
-        found = lines(session, now=now_of(request), most=MOST + 1)
-    return inside(request, "console/waves/list.html", lines=found[:MOST], is_cut=len(found) > MOST, said=wave_words)
+        found = waves.listing(session)
+        lines = [_line(session, wave, now_of(request)) for wave in found[:MOST]]
+    return inside(request, "console/waves/list.html", lines=lines, is_cut=len(found) > MOST, said=wave_words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +108,7 @@ class Shown:
 
     @property
     def settled(self) -> int:
-        return settled(self.progress)
+        return settled(self.progress.states)
 
 
 @router.get("/{number:int}")

@@ -62,6 +62,16 @@ _REASONS = {
     "suppressed": "The address must not be written to",
     "resend": "Sent again by decision",
     "proved": "The provider’s reports prove it",
+    "signer_bounced": "Mail to the signer comes back",
+    # Causes, as the provider's reports are sorted.
+    "bad_address": "The address does not exist",
+    "unavailable": "The mailbox is full or away",
+    "refused": "The receiver refuses our mail",
+    "complained": "Its reader marked it as spam",
+    "bounced_before": "An earlier mail to the address came back, so the provider did not try",
+    "complained_before": "Its reader marked an earlier mail as spam, so the provider did not try",
+    "unsubscribed_before": "Its reader said stop to the provider, so it did not try",
+    "not_sendable": "The provider dropped it for a fault of ours",
 }
 
 
@@ -70,11 +80,15 @@ def reason(text: str) -> str:
     return _REASONS.get(text, text)
 
 
-def scope(name: str) -> str:
-    """What a brake stops: "everything", "letters", "campaign 7"."""
+def scope(name: str, subject: str = "") -> str:
+    """What a brake stops: "everything", "letters", "campaign 7"; with its name if that is known: "letters to …"."""
     kind, _, which = name.partition(":")
     if kind == "stream" and which in set(Stream):
         return STREAMS[Stream(which)].lower()
+    if kind == "transport":
+        return f"what leaves by {which}"
+    if subject:
+        return f"letters to {subject}" if kind == "target" else f"“{subject}”"
     return "everything" if kind == "all" else f"{kind} {which}"
 
 

@@ -10,9 +10,9 @@ from fastapi.routing import APIRoute
 from sqlalchemy import select
 from starlette.testclient import TestClient
 
-from outreach import accounts, outbox
+from outreach import accounts, ladders, outbox
 from outreach.domain.deliveries import State
-from outreach.models import AuditEntry, Brake, Database, Delivery, Role, SignatureState, Wave, WaveState
+from outreach.models import AuditEntry, Brake, Database, Delivery, Ladder, Role, SignatureState, Wave, WaveState
 from outreach.settings import Settings
 from outreach.web.app import create_app
 from tests import factories
@@ -78,6 +78,7 @@ def test_every_page_asks_who_is_there_and_every_form_for_its_token(
         target = factories.targets_of(session, campaign)[0].ref
         sending = factories.wave(session, campaign, state=WaveState.SENDING).id
         paused = factories.wave(session, campaign, state=WaveState.PAUSED).id
+        ladder = ladders.build(session, campaign, "After", now=now, actor="test").id
         outbox.pull_brake(session, "all", actor="cli", reason="a test", now=now)
         del draft
     role = {"organizer": Role.ORGANIZER, "staff": Role.STAFF}.get(who)
@@ -92,18 +93,22 @@ def test_every_page_asks_who_is_there_and_every_form_for_its_token(
                     Delivery,
                     AuditEntry,
                     Wave,
+                    Ladder,
                     factories.Campaign,
                     factories.Contact,
                     accounts.SignedIn,
                 )
             ]
 
+    def number_in(pattern: str, act: str) -> str:
+        return str(ladder if "follow-ups" in pattern else paused if act == "resume" else sending)
+
     before = rows()
     for method, pattern in inner_routes(settings, db):
         for act in acts_of(pattern):
             path = (
                 pattern.replace("{name}", act)
-                .replace("{number:int}", str(paused if act == "resume" else sending))
+                .replace("{number:int}", number_in(pattern, act))
                 .replace("{slug}", "draft" if "publish" in pattern else "rents")
                 .replace("{ref}", target if "targets" in pattern else ref_of.get(act, ref_of["hold"]))
             )
