@@ -40,6 +40,16 @@ def stretches(hours: OfficeHours | None, since: float, also: OfficeHours | None 
     return ours if also is None else _in_both(ours, _from(also, since))
 
 
+def open_time(hours: OfficeHours | None, begin: datetime, end: datetime, also: OfficeHours | None = None) -> timedelta:
+    """How long it is open between two moments; an hour in which half the cap holds counts half."""
+    seconds, until = 0.0, end.timestamp()
+    for stretch in stretches(hours, begin.timestamp(), also):
+        if stretch.begin >= until:
+            break
+        seconds += (min(stretch.end, until) - stretch.begin) * stretch.share
+    return timedelta(seconds=seconds)
+
+
 def _from(hours: OfficeHours | None, since: float) -> Iterator[Stretch]:
     if hours is None:
         for n in range(HORIZON_DAYS):

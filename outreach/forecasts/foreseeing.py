@@ -1,0 +1,285 @@
+"""When a wave, a campaign, a lane, or one letter will be gone, for pages and commands: times, rates, and a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from math import ceil
+
+from sqlalchemy import ColumnElement, func, select
+from sqlalchemy.orm import Session
+
+from outreach.domain.deliveries import MailClass, State
+from outreach.domain.forecast import Finish, Limit, Line, lane_ends, wave_ends
+from outreach.domain.openings import open_time
+from outreach.domain.pacing import HOUR, OfficeHours, Pace
+from outreach.domain.waves import OVER, Phase, WaveKind, WaveState
+from outreach.models import Campaign, Delivery, Lane, Wave
+from outreach.outbox.releasing import wave_states
+from outreach.settings import Settings
+
+from . import telling, waiting
+
+#: After each of its first two phases a wave waits for reports, so long at most.
+_LOOKS = 2 * timedelta(minutes=15)
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """`start` and `finish_…` are None when nothing waits, or not within two years. `rate_per_hour` is what left in the
+    last hour; `needed_per_hour` what each mailbox would have to bear for the wave to end in time, None without a wish.
+    """
+
+    start: datetime | None = None
+    finish_low: datetime | None = None
+    finish_high: datetime | None = None
+    rate_per_hour: float = 0.0
+    needed_per_hour: int | None = None
+    words: str = ""
+    warning: str = ""  #: a sentence, when a promise cannot be kept
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One letter's place among those for the same mailbox, counting the turns of all campaigns; 0: no place."""
+
+    number: int
+    expected_low: datetime | None
+    expected_high: datetime | None
+    words: str
+
+
+def of_wave(
+    session: Session,
+    wave: Wave,
+    *,
+    now: datetime,
+    settings: Settings | None = None,
+    audience: Sequence[ColumnElement[bool]] = (),
+    readers: int | None = None,
+) -> Forecast:
+    """Foresee a wave. Before it is planned: letters held for it whose signature meets `audience` (conditions on
+    `Signature`), or a mailing to so many `readers`.
+    """
+    if wave.state in OVER:
+        return Forecast(words=f"This wave is {wave.state}.")
+    settings = settings or Settings()
+    starts = _starts(wave, now)
+    mine = Delivery.wave_id == wave.id
+    if wave.kind is WaveKind.MAILING:
+        lines = _mailing(session, wave, readers, starts, now)
+        rate = waiting.accepted_lately(session, [wave.lane_id] if wave.lane_id else [], now)
+    else:
+        heaps = _letters(session, wave, mine, audience, starts)
+        rate = waiting.accepted_lately(session, heaps, now, mine)
+        lines = waiting.lines(
+            session,
+            heaps,
+            campaign_id=wave.campaign_id,
+            but=mine,
+            opens_at=starts,
+            now=now,
+            bundle_over=settings.bundle_over,
+            also=OfficeHours.of(wave.hours, wave.days, wave.zone),
+        )
+    limits = _limits(session, wave, lines, starts)
+    finish = wave_ends(lines, limits)
+    if wave.canary and wave.phase is not Phase.FULL and finish.high is not None:
+        finish = replace(finish, high=finish.high + _LOOKS)
+    return _forecast(wave, lines, limits, finish, rate, now=now, settings=settings)
+
+
+def of_campaign(session: Session, campaign: Campaign, *, now: datetime, settings: Settings | None = None) -> Forecast:
+    """Foresee the queued letters of a campaign, by whichever wave they leave. Those held for a wave are not counted."""
+    settings = settings or Settings()
+    mine = (Delivery.campaign_id == campaign.id) & (Delivery.mail_class == MailClass.LETTER)
+    heaps = waiting.heaps(session, mine)
+    lines = waiting.lines(
+        session, heaps, campaign_id=campaign.id, but=mine, opens_at=now, now=now, bundle_over=settings.bundle_over
+    )
+    ours = sum(line.ours for line in lines)
+    limits = waiting.limits(session, ["stream:letters"], others=_others(session, MailClass.LETTER, ours), opens_at=now)
+    finish = wave_ends(lines, limits)
+    rate = waiting.accepted_lately(session, heaps, now, mine)
+    words = _sentence(lines, limits, finish, settings.zone, now=now)
+    return _told(finish, rate, None, words, now=now, settings=settings)
+
+
+def of_lane(session: Session, lane: Lane, *, now: datetime, settings: Settings | None = None) -> Forecast:
+    """Foresee everything that is queued in a lane, of all campaigns."""
+    settings = settings or Settings()
+    mine = Delivery.lane_id == lane.id
+    heaps = waiting.heaps(session, mine)
+    lines = waiting.lines(
+        session, heaps, campaign_id=None, but=mine, opens_at=now, now=now, bundle_over=settings.bundle_over
+    )
+    finish = wave_ends(lines)
+    rate = waiting.accepted_lately(session, [lane.id], now)
+    return _told(finish, rate, None, _sentence(lines, [], finish, lane.zone, now=now), now=now, settings=settings)
+
+
+def of_letter(session: Session, delivery: Delivery, *, now: datetime, settings: Settings | None = None) -> Place:
+    """A letter's number, and when it is expected to leave, in the office's own days."""
+    lane = session.get(Lane, delivery.lane_id) if delivery.lane_id is not None else None
+    zone = lane.zone if lane else "UTC"
+    if delivery.state in (State.CLAIMED, State.SENDING):
+        return Place(0, now, now, "is leaving now")
+    if delivery.accepted_at is not None:
+        return Place(0, None, None, f"left on {telling.on_a_day(delivery.accepted_at, zone, now=now)}")
+    if delivery.state is not State.QUEUED or lane is None:
+        return Place(0, None, None, "is held" if delivery.state is State.HELD else "does not leave")
+    line = _line_of_letter(session, delivery, now, settings or Settings())
+    finish = lane_ends(line)
+    number = line.ahead + 1 + sum(min(rival.waiting, line.ahead) for rival in line.rivals)
+    expected = telling.within(finish.low, finish.high, zone, now=now)
+    return Place(number, finish.low, finish.high, f"number {number:,}, expected {expected}")
+
+
+def _line_of_letter(session: Session, delivery: Delivery, now: datetime, settings: Settings) -> Line:
+    same = (Delivery.lane_id == delivery.lane_id) & (Delivery.state == State.QUEUED)
+    ours = Delivery.campaign_id == delivery.campaign_id
+    older = (Delivery.due_at < delivery.due_at) | ((Delivery.due_at == delivery.due_at) & (Delivery.id < delivery.id))
+    ahead = session.scalar(select(func.count()).select_from(Delivery).where(same, ours, older)) or 0
+    heap = waiting.Heap(1, delivery.due_at, delivery.due_at)
+    assert delivery.lane_id is not None  # noqa: S101 (a queued letter has a lane)
+    (line,) = waiting.lines(
+        session,
+        {delivery.lane_id: heap},
+        campaign_id=delivery.campaign_id,
+        but=ours,
+        opens_at=max(now, delivery.due_at),
+        now=now,
+        ahead=ahead,
+        bundle_over=settings.bundle_over,
+    )
+    return line
+
+
+def _starts(wave: Wave, now: datetime) -> datetime:
+    if wave.started_at is not None or wave.is_standing:
+        return now
+    soonest = wave.go_at or max(now + timedelta(seconds=wave.undo_seconds), wave.start_at or now)
+    return max(now, soonest)
+
+
+def _hours(wave: Wave) -> OfficeHours | None:
+    return OfficeHours.of(wave.hours, wave.days, wave.zone, curve=wave.curve)
+
+
+def _mailing(session: Session, wave: Wave, readers: int | None, starts: datetime, now: datetime) -> list[Line]:
+    counts = wave_states(session, wave)
+    unplanned = (readers or 0) if wave.planned_at is None else 0
+    n = counts[State.QUEUED] + counts[State.CLAIMED]
+    n = max(n, unplanned - sum(counts.values()) + n)
+    lane = session.get(Lane, wave.lane_id) if wave.lane_id is not None else None
+    pace = lane.pace if lane else Pace(wave.per_hour, None, _hours(wave))
+    return [Line(pace, n, max(starts, lane.opens_at if lane else now))] if n else []
+
+
+def _letters(
+    session: Session, wave: Wave, mine: ColumnElement[bool], audience: Sequence[ColumnElement[bool]], starts: datetime
+) -> dict[int, waiting.Heap]:
+    """By lane: the wave's own letters, and those it has yet to release."""
+    heaps = waiting.heaps(session, mine)
+    if wave.planned_at is None and not wave.is_standing:
+        for lane_id, held in waiting.held_heaps(session, wave.campaign_id, audience, starts).items():
+            known = heaps.get(lane_id)
+            heaps[lane_id] = waiting.Heap(known.n + held.n, known.oldest, held.youngest) if known else held
+    return heaps
+
+
+def _limits(session: Session, wave: Wave, lines: Sequence[Line], starts: datetime) -> list[Limit]:
+    is_mailing = wave.kind is WaveKind.MAILING
+    mail_class = MailClass.MAILING if is_mailing else MailClass.LETTER
+    others = _others(session, mail_class, sum(line.ours for line in lines))
+    limits = waiting.limits(
+        session, ["stream:news" if is_mailing else "stream:letters"], others=others, opens_at=starts
+    )
+    if not is_mailing and wave.per_hour is not None:
+        limits.append(Limit(Pace(wave.per_hour, None, _hours(wave)), starts))
+    return limits
+
+
+def _others(session: Session, mail_class: MailClass, ours: int) -> int:
+    return max(0, waiting.queued_of_class(session, mail_class) - ours)
+
+
+def _forecast(
+    wave: Wave,
+    lines: Sequence[Line],
+    limits: Sequence[Limit],
+    finish: Finish,
+    rate: float,
+    *,
+    now: datetime,
+    settings: Settings,
+) -> Forecast:
+    words = _sentence(lines, limits, finish, wave.zone, now=now)
+    if wave.state is WaveState.PAUSED:
+        words = f"It is paused. Resumed now: {words}"
+    elif wave.state is WaveState.NEEDS_ATTENTION:
+        words = f"It waits for a person. Let go now: {words}"
+    needed = None
+    if wave.by_at is not None and lines:
+        needed = _needed(lines, finish.start or now, wave.by_at)
+        words = f"{words} {_wish(wave, lines, needed, finish, now=now)}"
+    return _told(finish, rate, needed, words, now=now, settings=settings)
+
+
+def _told(
+    finish: Finish, rate: float, needed: int | None, words: str, *, now: datetime, settings: Settings
+) -> Forecast:
+    promised = now + timedelta(days=settings.max_wait_days)
+    warning = ""
+    if finish.start is not None and (finish.high is None or finish.high > promised):
+        may = "will" if finish.low is None or finish.low > promised else "may"
+        warning = f"The last of them {may} wait longer than the {settings.max_wait_days} days that are promised."
+    return Forecast(finish.start, finish.low, finish.high, rate, needed, f"{words} {warning}".strip(), warning)
+
+
+def _needed(lines: Sequence[Line], start: datetime, by: datetime) -> int | None:
+    """What the fullest mailbox would have to bear in each of its open hours; None when it is not open until then."""
+    needed = 0
+    for line in lines:
+        hours = open_time(line.pace.hours, max(start, line.opens_at), by, line.also) / HOUR
+        if hours <= 0:
+            return None
+        turns = line.ahead + line.ours + sum(min(rival.waiting, line.ours) for rival in line.rivals)
+        needed = max(needed, ceil(turns / hours))
+    return needed
+
+
+def _wish(wave: Wave, lines: Sequence[Line], needed: int | None, finish: Finish, *, now: datetime) -> str:
+    assert wave.by_at is not None  # noqa: S101 (asked only of a wave with a wish)
+    by = telling.at_a_time(wave.by_at, wave.zone, now=now)
+    if finish.high is not None and finish.high <= wave.by_at:
+        return f"That is in time for {by}."
+    if needed is None:
+        return f"By {by} not every office is open at all."
+    instead = " or the daily bundle" if wave.kind is WaveKind.LETTERS else ""
+    each = " for each mailbox" if len(lines) > 1 else ""
+    return f"To end by {by} it needs {needed:,} an hour{each}{instead}."
+
+
+def _sentence(lines: Sequence[Line], limits: Sequence[Limit], finish: Finish, zone: str, *, now: datetime) -> str:
+    n = sum(line.ours for line in lines)
+    if not n:
+        return "Nothing waits."
+    ends = telling.within(finish.low, finish.high, zone, now=now)
+    to = f" to {telling.counted(len(lines), 'mailbox', 'mailboxes')}" if len(lines) > 1 else ""
+    return f"{telling.counted(n, 'mail')}{to}{_pace(lines, limits)} {'ends' if n == 1 else 'end'} {ends}."
+
+
+def _pace(lines: Sequence[Line], limits: Sequence[Limit]) -> str:
+    """ " at 30 an hour in office hours", as far as the lanes are alike."""
+    caps = sorted({line.pace.per_hour for line in lines if line.pace.per_hour is not None})
+    told = ""
+    if len(caps) == 1 and all(line.pace.per_hour for line in lines):
+        told = f" at {caps[0]:,} an hour{' each' if len(lines) > 1 else ''}"
+    elif caps:
+        told = f" at up to {caps[-1]:,} an hour each"
+    overall = [limit.pace.per_hour for limit in limits if limit.pace.per_hour is not None]
+    if overall:
+        told += f"{',' if told else ''} at most {min(overall):,} an hour in all,"
+    return told + (" in office hours" if any(line.pace.hours for line in lines) else "")
