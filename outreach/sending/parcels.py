@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from outreach.domain.deliveries import MailClass
@@ -32,25 +32,19 @@ from outreach.merge import (
     compose_step,
 )
 from outreach.models import (
-    Addressing,
     Campaign,
-    Contact,
     Delivery,
     LetterVersion,
     Mailing,
     Organisation,
     Rung,
-    Signature,
-    SignatureState,
     Sponsorship,
-    Supporter,
-    Target,
-    Token,
-    Wave,
 )
 from outreach.settings import Settings
 from outreach.signing import confirm_url, receipt_url
 from outreach.stopping import stop_of
+
+from .rows import LETTERS, MAILINGS, NOTICES, addressee, rungs_of, target_labels
 
 
 class CannotWrite(Exception):
@@ -109,12 +103,12 @@ class Desk:
     def make_up(self, session: Session, ids: Sequence[int]) -> list[Parcel]:
         """The parcels of these deliveries, in the order of `ids`."""
         campaigns = self._campaign_words(session, ids)
-        letters = session.execute(_LETTERS.where(Delivery.id.in_(ids))).all()
-        notices = session.execute(_NOTICES.where(Delivery.id.in_(ids))).all()
-        mailings = session.execute(_MAILINGS.where(Delivery.id.in_(ids))).all()
+        letters = session.execute(LETTERS.where(Delivery.id.in_(ids))).all()
+        notices = session.execute(NOTICES.where(Delivery.id.in_(ids))).all()
+        mailings = session.execute(MAILINGS.where(Delivery.id.in_(ids))).all()
         self._compile(session, {row.version_id for row in letters})
-        targets = _target_labels(session, {row.campaign_id for row in notices})
-        rungs = _rungs(session, {row.purpose for row in notices})
+        targets = target_labels(session, {row.campaign_id for row in notices})
+        rungs = rungs_of(session, {row.purpose for row in notices})
         made = {row.id: self._letter(row, campaigns[row.campaign_id]) for row in letters}
         for row in notices:
             campaign, rung = campaigns[row.campaign_id], rungs.get(row.purpose)
@@ -126,7 +120,7 @@ class Desk:
 
     def letterhead(self, session: Session, delivery_id: int) -> Letterhead:
         """What a letter's delivery shares with others of its kind; CannotWrite when its version cannot be written."""
-        row = session.execute(_LETTERS.where(Delivery.id == delivery_id)).one()
+        row = session.execute(LETTERS.where(Delivery.id == delivery_id)).one()
         campaign = self._campaign_words(session, [delivery_id])[row.campaign_id]
         self._compile(session, {row.version_id})
         form = self._forms[row.version_id]
@@ -153,7 +147,7 @@ class Desk:
                     campaign.envelope,
                     ref=row.ref,
                     attempt=row.attempts + 1,
-                    to=Mailbox(_addressee(row.office, row.target_name), row.address),
+                    to=Mailbox(addressee(row.office, row.target_name), row.address),
                     signer_name=row.name,
                     signer_city=row.city,
                     confirmed_on=(row.confirmed_at or row.created_at).date(),
@@ -296,111 +290,3 @@ class Desk:
             self._settings, campaign=campaign.slug, organisation=organisation, language=campaign.language
         )
         return _CampaignWords(campaign.slug, fields, envelope)
-
-
-_LETTERS = (
-    select(
-        Delivery.id,
-        Delivery.ref,
-        Delivery.attempts,
-        Delivery.maybe_sent,
-        Delivery.campaign_id,
-        Delivery.version_id,
-        Delivery.content_hash,
-        Signature.name,
-        Signature.city,
-        Signature.postal_code,
-        Signature.own_words,
-        Signature.confirmed_at,
-        Signature.created_at,
-        Target.name.label("target_name"),
-        Target.office,
-        Target.salutation,
-        Contact.value.label("address"),
-    )
-    .join(Signature, Signature.id == Delivery.signature_id)
-    .join(Target, Target.id == Delivery.target_id)
-    .join(Contact, Contact.id == Delivery.contact_id)
-    .where(Delivery.mail_class == MailClass.LETTER)
-)
-
-_NOTICES = (
-    select(
-        Delivery.id,
-        Delivery.ref,
-        Delivery.attempts,
-        Delivery.maybe_sent,
-        Delivery.campaign_id,
-        Delivery.purpose,
-        Delivery.mail_class,
-        Signature,
-        Supporter.address,
-        Supporter.ref.label("supporter_ref"),
-        select(Token.expires_at)
-        .where(Token.signature_id == Signature.id, Token.purpose == "confirm", Token.text_hash == Signature.text_hash)
-        .order_by(Token.created_at.desc())
-        .limit(1)
-        .scalar_subquery()
-        .label("expires_at"),
-    )
-    .join(Signature, Signature.id == Delivery.signature_id)
-    .join(Supporter, Supporter.id == Delivery.supporter_id)
-    .where(Delivery.mail_class.in_([MailClass.CONFIRMATION, MailClass.NOTICE]))
-)
-
-
-#: The signature a mailing greets its reader by: the newest one that was confirmed, in this campaign.
-_NEWEST = (
-    select(func.max(Signature.id))
-    .where(
-        Signature.supporter_id == Delivery.supporter_id,
-        Signature.campaign_id == Delivery.campaign_id,
-        Signature.state == SignatureState.CONFIRMED,
-    )
-    .correlate(Delivery)
-    .scalar_subquery()
-)
-
-_MAILINGS = (
-    select(
-        Delivery.id,
-        Delivery.ref,
-        Delivery.attempts,
-        Delivery.maybe_sent,
-        Delivery.campaign_id,
-        Delivery.wave_id,
-        Mailing,
-        Signature,
-        Supporter.address,
-        Supporter.ref.label("supporter_ref"),
-    )
-    .join(Wave, Wave.id == Delivery.wave_id)
-    .join(Mailing, Mailing.id == Wave.mailing_id)
-    .join(Supporter, Supporter.id == Delivery.supporter_id)
-    .outerjoin(Signature, Signature.id == _NEWEST)
-    .where(Delivery.mail_class == MailClass.MAILING)
-)
-
-
-def _rungs(session: Session, purposes: Iterable[str]) -> Mapping[str, Rung]:
-    """By a notice's purpose ("rung:7"), the rung whose words it says."""
-    wanted = [int(purpose.removeprefix("rung:")) for purpose in purposes if purpose.startswith("rung:")]
-    found = session.scalars(select(Rung).where(Rung.id.in_(wanted))).all() if wanted else []
-    return {f"rung:{rung.id}": rung for rung in found}
-
-
-def _addressee(office: str, name: str) -> str:
-    return f"{office} {name}".strip()
-
-
-def _target_labels(session: Session, campaign_ids: Iterable[int]) -> Mapping[int, tuple[str, ...]]:
-    labels: dict[int, tuple[str, ...]] = dict.fromkeys(campaign_ids, ())
-    rows = session.execute(
-        select(Addressing.campaign_id, Target.office, Target.name)
-        .join(Target, Target.id == Addressing.target_id)
-        .where(Addressing.campaign_id.in_(list(labels)))
-        .order_by(Addressing.position, Addressing.id)
-    )
-    for campaign_id, office, name in rows:
-        labels[campaign_id] += (_addressee(office, name),)
-    return labels
