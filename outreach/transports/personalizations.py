@@ -58,7 +58,7 @@ def row(number: int, message: Message, *, env: str) -> Row | None:
     """A straight mail as a row; None when it must go by itself. ValueError when it must not go at all."""
     check(message)
     straight = message.straight
-    if straight is None or not _may_share(straight):
+    if straight is None or message.attachments or not _may_share(straight):
         return None
     person = personalization(message, env=env)
     if straight.values:

@@ -21,6 +21,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from outreach.domain.events import EventKind
 from outreach.domain.messages import Mailbox
+from outreach.keys import Keys
 from outreach.transports import make_transport
 from outreach.transports.base import Refused, Transport, Unavailable
 from outreach.transports.mailbox import MailboxTransport, read_mailbox
@@ -28,7 +29,7 @@ from outreach.transports.mime import to_bytes
 from outreach.transports.sendgrid import SendGridTransport
 from outreach.transports.smtp import Server, SmtpTransport
 from outreach.webhooks.sendgrid import parse, verify
-from tests import servers
+from tests import factories, servers
 from tests.conftest import make_settings
 from tests.fakes import certificates
 from tests.fakes.events import SIGNATURE_HEADER, TIMESTAMP_HEADER
@@ -110,7 +111,7 @@ def test_an_smtp_server_receives_the_bytes_we_wrote(tmp_path: Path, text: str) -
 
     envelope = handler.envelopes[0]
     assert len(handler.envelopes) == 2
-    assert envelope.mail_from == "letters@letters.example.org"
+    assert envelope.mail_from == f"{Keys(settings.secret_key).bounce_alias('d-1', 1)}@{settings.reply_domain}"
     assert envelope.rcpt_tos == ["secretary@example.com"]
     assert envelope.content == to_bytes(message)
 
@@ -243,7 +244,7 @@ def test_its_reports_are_signed_doubled_and_out_of_order() -> None:
     assert len(got) >= 3
     for body, headers in got:
         assert verify(body, headers[SIGNATURE_HEADER], headers[TIMESTAMP_HEADER], [key], now=now)
-    events = [event for body, _ in got for event in parse(body)]
+    events = [event for body, _ in got for event in parse(body, factories.KEYS)]
     assert len(events) > len({event.id for event in events}) == 80
     delivered = [event.delivery for event in events if event.kind is EventKind.DELIVERED]
     assert delivered != sorted(delivered, key=lambda d: int(str(d)[2:]))
@@ -258,7 +259,7 @@ def test_it_reports_by_itself_when_it_knows_where_to(tmp_path: Path, wait_until:
             transport.send(letter())
             wait_until(lambda: got)
 
-    assert [event.kind for event in parse(got[0][0])] == [EventKind.PROCESSED, EventKind.BOUNCED]
+    assert [event.kind for event in parse(got[0][0], factories.KEYS)] == [EventKind.PROCESSED, EventKind.BOUNCED]
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from outreach.domain.messages import Mailbox, Message, Straight
+from outreach.domain.messages import Attachment, Mailbox, Message, Straight
 from outreach.transports import personalizations
 from outreach.transports.personalizations import Row, chunks, request, row
 from tests.unit.transports.letters import letter, update
@@ -105,8 +105,9 @@ def test_c4_tracking_is_switched_off_in_shared_requests_too() -> None:
         valued(update(1), oe_city="-oe_city-"),
         valued(update(1), oe_words="word " * 1900),
         valued(update(1), oe_words="ü" * 4751),
+        update(1, attachments=(Attachment("letter.txt", "text/plain", b"a file of its own"),)),
     ],
-    ids=["not straight", "a tag in a value", "its own tag in a value", "long", "long in UTF-8"],
+    ids=["not straight", "a tag in a value", "its own tag in a value", "long", "long in UTF-8", "with a file"],
 )
 def test_what_could_come_out_wrong_in_company_goes_by_itself(message: Message) -> None:
     assert row(0, message, env="test") is None
