@@ -86,8 +86,8 @@ def plan(
             wave = waves.plan(session, draft, settings=engine.settings, now=now, actor="cli")
         seen = _look(engine, wave, now)
         with engine.db.read() as session:
-            shown = waves.progress(session, wave, now=now)
             counts = waves.audience_counts(session, wave, settings=engine.settings, now=now)
+            shown = waves.progress(session, wave, counts=counts, now=now)
     notes = waves.times_said(wave)
     if as_json:
         base.emit(_planned_as_dict(shown, counts, notes, seen))
@@ -221,14 +221,15 @@ def _show(engine: base.Engine, wave_id: int, *, as_json: bool, counts: bool = Fa
     now = engine.now()
     with engine.db.read() as session:
         wave = waves.find(session, wave_id)
-        shown = waves.progress(session, wave, now=now)
-        explains = counts and wave.started_at is None and not as_json
-        reached = waves.audience_counts(session, wave, settings=engine.settings, now=now) if explains else []
+        has_begun = wave.started_at is not None
+        reached = [] if has_begun else waves.audience_counts(session, wave, settings=engine.settings, now=now)
+        shown = waves.progress(session, wave, counts=reached, now=now)
     if as_json:
         base.emit(shown.as_dict())
         return
     _tell(shown)
-    _tell_counts(reached)
+    if counts:
+        _tell_counts(reached)
 
 
 @app.command("list")
@@ -275,7 +276,7 @@ def _tell(shown: Progress) -> None:
         _say(f"  {shown.reason}")
     if shown.state == "starting" and shown.go_at:
         _say(f"  Nothing leaves before {_at(shown.go_at)}. Take it back until then: outreach wave undo {shown.id}")
-    if shown.total:
+    if shown.total and shown.state not in ("draft", "scheduled", "starting"):
         parts = [f"{n:,} {_words(state)}" for state, n in shown.states.items() if n]
         _say(f"  {shown.total:,} deliveries: {', '.join(parts)}")
     if shown.phase != "full" and shown.state == "sending":

@@ -9,8 +9,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from outreach.domain.deliveries import UNSENT, MailClass, State, called_off
+from outreach.domain.waves import WaveState
 from outreach.errors import NotFound, NotNow
-from outreach.models import AuditEntry, Delivery
+from outreach.models import AuditEntry, Delivery, Wave
 
 from .books import Books
 
@@ -84,6 +85,9 @@ def cancel(session: Session, ref: str, *, reason: str, actor: str, now: datetime
 def resend(session: Session, ref: str, *, actor: str, now: datetime, reason: str = "") -> Delivery:
     """Authorise one more hand-over of a delivery that is in doubt or dead. The reader may get it twice."""
     delivery = _locked(session, ref)
+    wave = session.get(Wave, delivery.wave_id) if delivery.wave_id else None
+    if wave is not None and wave.state is WaveState.CANCELLED:
+        raise NotNow("Its wave was cancelled: nothing of it leaves any more.", where=delivery.ref)
     with Books(session, now=now, actor=actor) as books:
         for state in (State.IN_DOUBT, State.DEAD):
             if books.move(

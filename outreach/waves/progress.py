@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -85,9 +85,17 @@ class Preview:
     text: str
 
 
-def progress(session: Session, wave: Wave, *, now: datetime) -> Progress:
-    """How far a wave is, and what is foreseen of it."""
+def progress(session: Session, wave: Wave, *, counts: Sequence[audiences.Count] = (), now: datetime) -> Progress:
+    """How far a wave is, and what is foreseen of it.
+
+    `counts` are its `audience_counts`: of a wave that has not begun they say how many there would be.
+    """
     states = wave_states(session, wave)
+    total = sum(states.values())
+    if counts and wave.started_at is None:
+        total = counts[-1].n
+        if wave.kind is WaveKind.LETTERS:  # their deliveries are there, held until then
+            states[State.HELD] = total
     return Progress(
         id=wave.id,
         state=str(wave.state),
@@ -95,7 +103,7 @@ def progress(session: Session, wave: Wave, *, now: datetime) -> Progress:
         name=wave.name,
         campaign=session.get_one(Campaign, wave.campaign_id).slug,
         audience=Audience.from_json(wave.audience or {}).words(),
-        total=sum(states.values()),
+        total=total,
         states={str(state): n for state, n in states.items()},
         rate_per_hour=None,
         start=wave.go_at or wave.start_at,

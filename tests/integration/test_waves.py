@@ -12,8 +12,9 @@ from outreach.audit import audit
 from outreach.domain.deliveries import State, Stream
 from outreach.domain.waves import WaveKind, WaveState
 from outreach.errors import BadInput, NotNow
-from outreach.models import AuditEntry, Brake, Budget, CampaignState, Database, Delivery, Lane, SignatureState, Wave
+from outreach.models import AuditEntry, Brake, Budget, CampaignState, Database, Delivery, Lane, Wave
 from outreach.settings import Settings
+from outreach.transports.base import Unavailable
 from outreach.waves.tallying import tally
 from tests import factories
 from tests.integration.wave_scenes import NO_ANSWER, Scene, agreeing, confirmed, holding_campaign
@@ -173,7 +174,7 @@ def test_a_letter_in_the_air_while_its_wave_is_cancelled_does_not_leave_again(sc
         )
     scene.act(waves.cancel, wave_id)
     with scene.db.begin() as session, outbox.Books(session, now=scene.now) as books:
-        away = outbox.Answer(going[0], waves_unavailable())
+        away = outbox.Answer(going[0], Unavailable("busy", whole=False))
         outbox.settle(
             session, held, [away], transport="memory", now=scene.now, retry_base=timedelta(seconds=1), books=books
         )
@@ -181,12 +182,6 @@ def test_a_letter_in_the_air_while_its_wave_is_cancelled_does_not_leave_again(sc
     assert scene.send() == 0
     scene.tick()
     assert scene.states(wave_id) == {State.CANCELLED: 1}
-
-
-def waves_unavailable():  # type: ignore[no-untyped-def]
-    from outreach.transports.base import Unavailable
-
-    return Unavailable("busy", whole=False)
 
 
 def test_doubts_that_are_left_need_attention_and_their_settling_finishes_the_wave(scene: Scene) -> None:
@@ -427,6 +422,31 @@ def test_a_wave_is_shown_with_its_numbers(scene: Scene) -> None:
     assert {"start", "finish_low", "finish_high"} <= set(shown["forecast"])
 
 
+def test_a_wave_that_has_not_begun_is_shown_with_what_it_would_be(scene: Scene) -> None:
+    with scene.db.begin() as session:
+        campaign = holding_campaign(session)
+        confirmed(session, campaign, 3)
+    wave_id = scene.plan(campaign)
+    with scene.db.read() as session:
+        wave = waves.find(session, wave_id)
+        counts = waves.audience_counts(session, wave, settings=scene.settings, now=scene.now)
+        shown = waves.progress(session, wave, counts=counts, now=scene.now)
+    assert (shown.total, shown.states["held"], sum(shown.states.values())) == (3, 3, 3)
+
+
+def test_nothing_of_a_cancelled_wave_is_sent_again(scene: Scene) -> None:
+    with scene.db.begin() as session:
+        campaign = holding_campaign(session)
+        confirmed(session, campaign)
+    wave_id = scene.started(campaign)
+    scene.send(1, NO_ANSWER)
+    scene.act(waves.cancel, wave_id)
+    with scene.db.begin() as session:
+        ref = session.scalars(select(Delivery.ref).where(Delivery.wave_id == wave_id)).one()
+        with pytest.raises(NotNow, match="cancelled"):
+            outbox.resend(session, ref, actor="test", now=scene.now)
+
+
 def test_a_mailing_has_a_lane_of_its_own_with_its_pace(scene: Scene) -> None:
     with scene.db.begin() as session:
         campaign = holding_campaign(session)
@@ -436,6 +456,5 @@ def test_a_mailing_has_a_lane_of_its_own_with_its_pace(scene: Scene) -> None:
         lane = session.scalars(select(Lane).where(Lane.key == f"wave:{wave_id}")).one()
     assert (lane.stream, lane.per_hour, lane.hours) == (Stream.NEWS, 60, "09:00-17:00")
     assert scene.states(wave_id) == {State.QUEUED: 5}
-    assert SignatureState.CONFIRMED  # every reader is one
     scene.now = scene.now.replace(hour=20)
     assert scene.send(stream=Stream.NEWS) == 0
