@@ -22,7 +22,7 @@ from sqlalchemy import func, make_url, select
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from outreach.audit import Problem, audit
-from outreach.domain.deliveries import State
+from outreach.domain.deliveries import MailClass, State
 from outreach.errors import OutOfReach
 from outreach.migrating import migrate
 from outreach.models import Database, LogEntry
@@ -83,10 +83,12 @@ def run(*, minutes: float, seed: int, told: Callable[[str], None]) -> Tally:
         place, provider, key = _set_up(stack, folder, seed)
         engine = place.engine
         reporter = Reporter(provider, key, f"{engine.settings.base_url}/hooks/sendgrid/events", seed=seed)
-        committed = _under_fire(place, dice, until=time.monotonic() + minutes * 60, told=told)
+        first = _ask(engine, "first")
+        engine.until(provider.taken, "the first letters leave")
+        committed = first + _under_fire(place, dice, until=time.monotonic() + minutes * 60, told=told)
         told(f"peace after {sum(place.done.values())} acts; {committed} letters were asked for")
         place.wake(all_of_them=True)
-        engine.until(engine.at_rest_with_a_supervisor, "everything left that can leave", patience=_PEACE)
+        engine.until(lambda: _letters_rest(engine), "every letter left that can leave", patience=_PEACE)
         reporter.finish()
         engine.until(engine.all_applied, "every report is applied", patience=_PEACE)
         # Notices to signers follow their letters; what still moves cannot be counted.
@@ -153,6 +155,11 @@ def _ask(engine: Engine, series: str) -> int:
             time.sleep(0.2)
         else:
             return _LOT
+
+
+def _letters_rest(engine: Engine) -> bool:
+    engine.supervise()
+    return engine.at_rest(MailClass.LETTER)
 
 
 def _tally(place: Place, provider: Provider, committed: int, told: Callable[[str], None]) -> Tally:
