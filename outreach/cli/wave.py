@@ -87,7 +87,7 @@ def plan(
         seen = _look(engine, wave, now)
         with engine.db.read() as session:
             counts = waves.audience_counts(session, wave, settings=engine.settings, now=now)
-            shown = waves.progress(session, wave, counts=counts, now=now)
+            shown = waves.progress(session, wave, counts=counts, settings=engine.settings, now=now)
     notes = waves.times_said(wave)
     if as_json:
         base.emit(_planned_as_dict(shown, counts, notes, seen))
@@ -223,7 +223,7 @@ def _show(engine: base.Engine, wave_id: int, *, as_json: bool, counts: bool = Fa
         wave = waves.find(session, wave_id)
         has_begun = wave.started_at is not None
         reached = [] if has_begun else waves.audience_counts(session, wave, settings=engine.settings, now=now)
-        shown = waves.progress(session, wave, counts=reached, now=now)
+        shown = waves.progress(session, wave, counts=reached, settings=engine.settings, now=now)
     if as_json:
         base.emit(shown.as_dict())
         return
@@ -241,7 +241,9 @@ def list_(
     with base.engine() as engine, engine.db.read() as session:
         now = engine.now()
         found = campaigns.find(session, campaign) if campaign else None
-        rows = [waves.progress(session, wave, now=now) for wave in waves.listing(session, found)]
+        rows = [
+            waves.progress(session, wave, settings=engine.settings, now=now) for wave in waves.listing(session, found)
+        ]
     if as_json:
         base.emit({"waves": [row.as_dict() for row in rows]})
         return

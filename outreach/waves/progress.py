@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
+from outreach import forecasts
 from outreach.domain.audiences import Audience
 from outreach.domain.deliveries import State
 from outreach.domain.messages import Mailbox
@@ -39,7 +40,7 @@ class Progress:
     audience: str
     total: int
     states: Mapping[str, int]
-    rate_per_hour: float | None
+    rate_per_hour: float  #: what left within the last hour
     start: datetime | None
     finish_low: datetime | None
     finish_high: datetime | None
@@ -85,17 +86,33 @@ class Preview:
     text: str
 
 
-def progress(session: Session, wave: Wave, *, counts: Sequence[audiences.Count] = (), now: datetime) -> Progress:
+def progress(
+    session: Session,
+    wave: Wave,
+    *,
+    counts: Sequence[audiences.Count] = (),
+    settings: Settings | None = None,
+    now: datetime,
+) -> Progress:
     """How far a wave is, and what is foreseen of it.
 
     `counts` are its `audience_counts`: of a wave that has not begun they say how many there would be.
     """
+    settings = settings or Settings()
     states = wave_states(session, wave)
     total = sum(states.values())
     if counts and wave.started_at is None:
         total = counts[-1].n
         if wave.kind is WaveKind.LETTERS:  # their deliveries are there, held until then
             states[State.HELD] = total
+    seen = forecasts.of_wave(
+        session,
+        wave,
+        settings=settings,
+        audience=drafting.reach(session, wave, settings=settings, now=now).fits,
+        readers=counts[-1].n if counts else None,
+        now=now,
+    )
     return Progress(
         id=wave.id,
         state=str(wave.state),
@@ -105,12 +122,12 @@ def progress(session: Session, wave: Wave, *, counts: Sequence[audiences.Count] 
         audience=Audience.from_json(wave.audience or {}).words(),
         total=total,
         states={str(state): n for state, n in states.items()},
-        rate_per_hour=None,
-        start=wave.go_at or wave.start_at,
-        finish_low=None,
-        finish_high=None,
-        needed_per_hour=None,
-        words="",
+        rate_per_hour=seen.rate_per_hour,
+        start=seen.start or wave.go_at or wave.start_at,
+        finish_low=seen.finish_low,
+        finish_high=seen.finish_high,
+        needed_per_hour=seen.needed_per_hour,
+        words=f"{seen.words} {seen.warning}".strip(),
         reason=wave.reason,
         phase=str(wave.phase),
         go_at=wave.go_at,

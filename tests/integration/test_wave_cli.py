@@ -60,6 +60,7 @@ def test_a_wave_is_planned_started_watched_paused_resumed_and_cancelled(scene: S
                   "--undo", "0", "--canary", "0")  # fmt: skip
     assert set(planned) >= KEYS
     assert (planned["state"], planned["total"]) == ("draft", 3)
+    assert planned["forecast"]["start"] <= planned["forecast"]["finish_low"] <= planned["forecast"]["finish_high"]
     number = str(planned["id"])
     started = ask("start", number)
     assert started["state"] == "starting"
