@@ -74,6 +74,7 @@ def test_fault_f15_answers_that_come_while_the_database_is_down_are_written_down
 def test_fault_f17_the_loser_of_a_deadlock_tries_again(tmp_path: Path, cluster_url: str) -> None:
     """The worker holds its deliveries and wants a counter; we hold the counters and want its deliveries."""
     waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    free = "SELECT count(*) FROM (SELECT 1 FROM deliveries FOR UPDATE SKIP LOCKED) AS f"
     with trial(tmp_path, cluster_url, lease_seconds="60") as it:
         it.engine.start_worker(concurrency=1)
         with connect(cluster_url) as other, connect(cluster_url) as looking:
@@ -83,6 +84,7 @@ def test_fault_f17_the_loser_of_a_deadlock_tries_again(tmp_path: Path, cluster_u
             other.execute("BEGIN")
             other.execute("SELECT * FROM counters FOR UPDATE")
             it.engine.until(lambda: looking.execute(waiting).fetchall(), "the worker waits for a counter")
+            assert looking.execute(free).fetchone() != (it.letters,), "and holds deliveries: the ring closes"
             other.execute("SELECT * FROM deliveries FOR UPDATE")
             other.execute("ROLLBACK")
         assert "DeadlockDetected" not in it.engine.tails(), "it is nobody's error"
