@@ -23,14 +23,18 @@ class RungRow:
     counts: Mapping[StepState, int]  #: every state is named
 
     @property
-    def when(self) -> str:
-        """ "14 days after letter accepted", "on confirmed"."""
+    def wait(self) -> str:
+        """ "14 days"; "" for none."""
         seconds = self.rung.wait_seconds
         unit, length = next((each for each in _UNITS if seconds >= each[1]), _UNITS[-1])
-        wait = f"{seconds // length:,} {unit}{'' if seconds // length == 1 else 's'}"
-        then = f" at {self.rung.at_wall} {self.rung.zone}" if self.rung.at_wall else ""
+        return f"{seconds // length:,} {unit}{'' if seconds // length == 1 else 's'}" if seconds else ""
+
+    @property
+    def when(self) -> str:
+        """ "14 days after letter accepted", "on confirmed"."""
         what = self.rung.trigger.replace("_", " ")
-        return f"{wait} after {what}{then}" if self.rung.wait_seconds or then else f"on {what}"
+        then = f" at {self.rung.at_wall} {self.rung.zone}" if self.rung.at_wall else ""
+        return f"{self.wait or '0 minutes'} after {what}{then}" if self.wait or then else f"on {what}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from outreach.models import Campaign, Contact, Counter, Delivery, Lane, Target
 from .queue import in_state
 
 #: Lanes on one page, the fullest first.
-MOST_LANES = 100
+MOST_LANES = 50
 
 
 @dataclass(frozen=True, slots=True)

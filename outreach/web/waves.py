@@ -63,17 +63,21 @@ def waves_not_over(session: Session) -> list[Line]:
     """
     found = [wave for wave in waves.listing(session)[:MOST] if wave.state not in OVER]
     shown = [wave for wave in found if not (wave.is_standing and wave.state is WaveState.SENDING)]
-    lines = []
-    for wave in shown:
-        states = dashboards.state_counts(session, campaign_id=wave.campaign_id, wave_id=wave.id)
-        done = settled({str(state): n for state, n in states.items()})
-        lines.append(Line(wave, _title(session, wave), sum(states.values()), done))
-    return lines
+    return [_line(session, wave) for wave in shown]
 
 
-def _line(session: Session, wave: Wave, now: datetime) -> Line:
-    shown = waves.progress(session, wave, now=now)
-    return Line(wave, _title(session, wave), shown.total, settled(shown.states), shown.words)
+def _line(session: Session, wave: Wave, forecast: str = "") -> Line:
+    """A wave with the numbers that its counters say."""
+    states = dashboards.state_counts(session, campaign_id=wave.campaign_id, wave_id=wave.id)
+    done = settled({str(state): n for state, n in states.items()})
+    return Line(wave, _title(session, wave), sum(states.values()), done, forecast)
+
+
+def _forecast(session: Session, wave: Wave, settings: Settings, now: datetime) -> str:
+    """What is foreseen of a wave that is on its way; nothing of one that is over, or nobody has started."""
+    if wave.state in (*OVER, WaveState.DRAFT):
+        return ""
+    return waves.progress(session, wave, settings=settings, now=now).words
 
 
 def _title(session: Session, wave: Wave) -> str:
@@ -83,9 +87,10 @@ def _title(session: Session, wave: Wave) -> str:
 @router.get("")
 def overview(request: Request) -> Response:
     """All waves, those that are not over first."""
+    settings, now = settings_of(request), now_of(request)
     with db_of(request).read() as session:
         found = waves.listing(session)
-        lines = [_line(session, wave, now_of(request)) for wave in found[:MOST]]
+        lines = [_line(session, wave, _forecast(session, wave, settings, now)) for wave in found[:MOST]]
     return inside(request, "console/waves/list.html", lines=lines, is_cut=len(found) > MOST, said=wave_words)
 
 
@@ -148,12 +153,13 @@ def _read(request: Request, number: int) -> Shown:
     with db_of(request).read() as session:
         wave = _find(session, number)
         is_open = wave.started_at is None and wave.state not in OVER and not wave.is_standing
+        counts = waves.audience_counts(session, wave, settings=settings_of(request), now=now) if is_open else []
         return Shown(
             wave=wave,
             campaign=session.get_one(Campaign, wave.campaign_id),
             mailing=session.get(Mailing, wave.mailing_id) if wave.mailing_id else None,
-            progress=waves.progress(session, wave, now=now),
-            counts=waves.audience_counts(session, wave, settings=settings_of(request), now=now) if is_open else [],
+            progress=waves.progress(session, wave, counts=counts, settings=settings_of(request), now=now),
+            counts=counts,
             notes=waves.times_said(wave),
             acts=tuple(act for act in ACTS.values() if act.is_possible(wave)),
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from outreach.domain.deliveries import EventState, MailClass, State, Stream
+from outreach.domain.ladders import Trigger
 from outreach.models import CampaignState
 
 #: state → (tag, colour of the tag, what it means)
@@ -43,6 +44,16 @@ CLASSES: dict[MailClass, str] = {
     MailClass.MAILING: "Mailing",
     MailClass.CONFIRMATION: "Confirmation",
     MailClass.NOTICE: "Notice",
+}
+
+#: What puts a signer on a step of a ladder, as in "14 days after …".
+TRIGGERS: dict[Trigger, str] = {
+    Trigger.SIGNED: "signing, if they have not confirmed",
+    Trigger.CONFIRMED: "confirming",
+    Trigger.LETTER_ACCEPTED: "the mail provider took their letter",
+    Trigger.LETTER_DELIVERED: "their letter was delivered",
+    Trigger.TARGET_REPLIED: "the office answered",
+    Trigger.NOT_SHARED: "confirming, if they have not shared",
 }
 
 #: campaign state → (tag, colour)

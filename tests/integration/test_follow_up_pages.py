@@ -43,9 +43,10 @@ def test_each_step_says_when_to_whom_and_how_many(organizer: TestClient, db: Dat
     furnish(db, now)
     said = bare(organizer.get(PAGE).text)
     assert (
-        "14 days after letter accepted every signer, about their own letter, unless the office answered 2 1 1" in said
+        "14 days after the mail provider took their letter every signer, about their own letter, unless the office answered 2 1 1"
+        in said
     )
-    assert "on letter accepted every signer, about their own letter 0 0 0" in said
+    assert "Soon after the mail provider took their letter every signer, about their own letter 0 0 0" in said
 
 
 def test_a_ladder_is_stopped_by_a_page_that_says_what_ends(organizer: TestClient, db: Database, now: datetime) -> None:

@@ -68,6 +68,7 @@ def test_a_wave_of_letters_is_planned_checked_started_and_taken_back(organizer: 
     assert "Everyone who confirmed, in springfield" in check
     assert "Up to 30 an hour" in check
     assert "Send 2 letters" in check
+    assert "<h2>Forecast</h2>" in check
 
     looked = send(organizer, f"/console/waves/{wave.id}", f"/console/waves/{wave.id}/preview")
     assert "My roof leaks." in looked.text
@@ -98,8 +99,8 @@ def test_each_number_that_is_taken_off_is_explained_and_counting_again_loses_not
     )
     assert answer.status_code == 200
     said = bare(answer.text)
-    assert "People who signed 5 have not confirmed yet −1 are not in the chosen audience −1" in said
-    assert "did not agree to “updates”, or took it back −1 will get it 2" in said
+    assert "People who signed 5 Have not confirmed yet −1 Are not in the chosen audience −1" in said
+    assert "Did not agree to “updates”, or took it back −1 Will get it 2" in said
     parts = fields(organizer, f"{NEW}?kind=mailing", NEW)
     assert "count" not in parts.get("act", "")
     assert 'value="Half a subj"' in answer.text
