@@ -67,6 +67,7 @@ class Settings:
     undo_seconds: int = 60
     canary: int = 20  #: mails of a planned wave that go first; 0 is all at once
     mails_per_week: int = 3  #: mailings and follow-ups to one signer, over all campaigns
+    reminders: int = 2  #: follow-ups about one signature that waits to be confirmed
 
     keep_unconfirmed_days: int = 7
     keep_words_days: int = 28  #: own words, after all letters of the signature have left
@@ -275,6 +276,7 @@ _READERS: dict[str, Callable[[str, str], Any]] = {
     "UNDO_SECONDS": _whole(0, 600, "60"),
     "CANARY": _whole(0, 1000, "20"),
     "MAILS_PER_WEEK": _whole(1, 100, "3"),
+    "REMINDERS": _whole(0, 10, "2"),
     "KEEP_UNCONFIRMED_DAYS": _whole(7, 3650, "7"),
     "KEEP_WORDS_DAYS": _whole(1, 3650, "28"),
     "KEEP_CLOSED_DAYS": _whole(1, 3650, "183"),

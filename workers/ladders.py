@@ -17,7 +17,10 @@ log = structlog.get_logger()
 def climb() -> None:
     """Put signers on the rungs of their ladders, and send the steps that are due."""
     here = joined()
-    done = ladders.climb(here.db, mails_per_week=here.settings.mails_per_week, now=here.db.now())
+    settings = here.settings
+    done = ladders.climb(
+        here.db, mails_per_week=settings.mails_per_week, reminders=settings.reminders, now=here.db.now()
+    )
     if done.begun or done.sent or done.skipped:
         log.info("climbed", begun=done.begun, sent=done.sent, skipped=done.skipped)
     if done.sent:

@@ -58,6 +58,7 @@ class Signer:
     was_answered: bool
     agreed: bool  #: to the rung's purpose; True for mail about their own letter
     mails_this_week: int
+    reminders: int = 0  #: sent already to this signature, which was never confirmed
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ class Conditions:
         return cls(**value)
 
 
-def why_not(trigger: Trigger, conditions: Conditions, signer: Signer, *, mails_per_week: int) -> str:
+def why_not(trigger: Trigger, conditions: Conditions, signer: Signer, *, mails_per_week: int, reminders: int) -> str:
     """Why a due step is not sent: a word for its row, or "" when it is. "week" may pass; the others stay."""
     if signer.is_withdrawn:
         return "withdrawn"
@@ -83,6 +84,8 @@ def why_not(trigger: Trigger, conditions: Conditions, signer: Signer, *, mails_p
         return "not confirmed"
     if trigger is Trigger.SIGNED and signer.is_confirmed:
         return "confirmed meanwhile"
+    if trigger is Trigger.SIGNED and signer.reminders >= reminders:
+        return "reminded enough"
     if signer.has_shared and (trigger is Trigger.NOT_SHARED or conditions.not_shared):
         return "shared meanwhile"
     if signer.was_answered and conditions.not_answered:

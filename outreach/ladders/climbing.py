@@ -6,14 +6,15 @@ once (a unique constraint), and the notice of a step is one delivery at most (an
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
 from typing import Any
 
 from sqlalchemy import Select, exists, func, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from outreach.consents import agreed
 from outreach.domain.deliveries import EventState, MailClass, State
@@ -31,6 +32,14 @@ _OVERLAP = timedelta(hours=1)
 _LATER, _TOO_LATE = timedelta(days=1), timedelta(days=14)
 
 
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """How many mails one signer may get by ladders."""
+
+    mails_per_week: int
+    reminders: int
+
+
 @dataclass(slots=True)
 class Climbed:
     """What one run came to."""
@@ -45,8 +54,11 @@ def purpose_of(rung_id: int) -> str:
     return f"rung:{rung_id}"
 
 
-def climb(db: Database, *, mails_per_week: int, now: datetime) -> Climbed:
-    """Put signers on rungs and send what is due, in transactions of their own."""
+def climb(db: Database, *, mails_per_week: int, reminders: int = 2, now: datetime) -> Climbed:
+    """Put signers on rungs and send what is due, in transactions of their own.
+
+    `reminders`: mails at most about a signature that waits to be confirmed, on all rungs together.
+    """
     done = Climbed()
     with db.begin() as session:
         begin(session, now=now)
@@ -57,7 +69,7 @@ def climb(db: Database, *, mails_per_week: int, now: datetime) -> Climbed:
         done.begun += _begin(db, rung_id, now=now)
     while True:
         with db.begin() as session:
-            looked = _send_due(session, done, mails_per_week=mails_per_week, now=now)
+            looked = _send_due(session, done, Caps(mails_per_week, reminders), now=now)
         if looked < CHUNK:
             return done
 
@@ -141,7 +153,7 @@ def _put_on(session: Session, rung: Rung, found: Sequence[Any], *, now: datetime
 # --- what is due ----------------------------------------------------------------------------------------------------
 
 
-def _send_due(session: Session, done: Climbed, *, mails_per_week: int, now: datetime) -> int:
+def _send_due(session: Session, done: Climbed, caps: Caps, *, now: datetime) -> int:
     due = (
         select(Step)
         .where(Step.state == StepState.WAITING, Step.due_at <= now)
@@ -156,17 +168,24 @@ def _send_due(session: Session, done: Climbed, *, mails_per_week: int, now: date
     stopped = set(session.scalars(select(Ladder.id).where(Ladder.stopped_at.is_not(None))))
     signers = _signers(session, steps, now=now)
     going: dict[int, list[tuple[Step, Signature]]] = {}
-    written: dict[int, int] = {}  # in this transaction, by supporter
+    written = Counter[int]()  # in this transaction, by supporter
+    reminded = Counter[int]()  # by signature
     for step in steps:
         rung, (signature, signer) = rungs[step.rung_id], signers[step.id]
-        no = "stopped" if rung.ladder_id in stopped else _why_not(rung, signer, signature, written, mails_per_week)
+        left = replace(
+            caps,
+            mails_per_week=caps.mails_per_week - written[signature.supporter_id],
+            reminders=caps.reminders - reminded[signature.id],
+        )
+        no = "stopped" if rung.ladder_id in stopped else _why_not(rung, signer, left)
         if no == "week" and now < step.created_at + timedelta(seconds=rung.wait_seconds) + _TOO_LATE:
             step.due_at = now + _LATER
         elif no:
             step.state, step.reason = StepState.SKIPPED, no
             done.skipped += 1
         else:
-            written[signature.supporter_id] = written.get(signature.supporter_id, 0) + 1
+            written[signature.supporter_id] += 1
+            reminded[signature.id] += rung.trigger is Trigger.SIGNED
             going.setdefault(rung.id, []).append((step, signature))
     for rung_id, pairs in going.items():
         _enqueue(session, rung_id, pairs, now=now)
@@ -175,14 +194,14 @@ def _send_due(session: Session, done: Climbed, *, mails_per_week: int, now: date
     return len(steps)
 
 
-def _why_not(rung: Rung, signer: Signer, signature: Signature, written: dict[int, int], mails_per_week: int) -> str:
-    already = written.get(signature.supporter_id, 0)
+def _why_not(rung: Rung, signer: Signer, left: Caps) -> str:
     return why_not(
         rung.trigger,
         Conditions.from_json(rung.conditions),
         signer,
-        # Mail about the signer's own letter is no news and is not rationed; neither is it twice in one run.
-        mails_per_week=mails_per_week - already if rung.purpose else mails_per_week + signer.mails_this_week + 1,
+        # Mail about the signer's own letter is no news and is not rationed by the week.
+        mails_per_week=left.mails_per_week if rung.purpose else signer.mails_this_week + 1,
+        reminders=left.reminders,
     )
 
 
@@ -200,6 +219,7 @@ def _signers(session: Session, steps: Sequence[Step], *, now: datetime) -> dict[
             answered,
             or_(Rung.purpose == "", agreed(Signature.supporter_id, Signature.campaign_id, Rung.purpose)),
             mails_since(Signature.supporter_id, now - timedelta(days=7)),
+            _reminders(),
         )
         .join(Rung, Rung.id == Step.rung_id)
         .join(Signature, Signature.id == Step.signature_id)
@@ -215,10 +235,24 @@ def _signers(session: Session, steps: Sequence[Step], *, now: datetime) -> dict[
                 was_answered=was_answered,
                 agreed=bool(consented),
                 mails_this_week=mails,
+                reminders=reminders,
             ),
         )
-        for step_id, signature, was_answered, consented, mails in rows
+        for step_id, signature, was_answered, consented, mails, reminders in rows
     }
+
+
+def _reminders() -> Any:
+    """How many steps of rungs for those who only signed a signature has had; for queries."""
+    sent, about = aliased(Step), aliased(Rung)
+    return (
+        select(func.count())
+        .select_from(sent)
+        .join(about, about.id == sent.rung_id)
+        .where(sent.signature_id == Signature.id, sent.state == StepState.SENT, about.trigger == Trigger.SIGNED)
+        .correlate(Signature)
+        .scalar_subquery()
+    )
 
 
 def mails_since(supporter_id: Any, since: datetime) -> Any:

@@ -73,7 +73,7 @@ def test_a_step_that_means_nothing_any_more_is_not_sent(
 ) -> None:
     signer = replace(SIGNER, **change)  # type: ignore[arg-type]
 
-    assert why_not(trigger, Conditions.from_json(conditions), signer, mails_per_week=3) == reason
+    assert why_not(trigger, Conditions.from_json(conditions), signer, mails_per_week=3, reminders=2) == reason
 
 
 def test_a_condition_that_does_not_exist_is_named() -> None:
