@@ -143,7 +143,8 @@ def resume(session: Session, wave_id: int, *, now: datetime, actor: str) -> Wave
     else:
         wave.forgiven = tally(session, wave).as_json()
         move(session, wave, WaveState.SENDING, actor=actor, now=now)
-    outbox.lift_brake(session, scope(wave), actor=actor, now=now)
+    if _is_braked(session, wave):  # unless staff have let go of it themselves
+        outbox.lift_brake(session, scope(wave), actor=actor, now=now)
     close_alert(session, f"wave:{wave.id}", by=actor, now=now)
     return wave
 
@@ -166,11 +167,16 @@ def clear(session: Session, wave: Wave, *, now: datetime, actor: str = "engine")
     """Call off a chunk of a cancelled wave; its brake is let go once nothing of it can leave any more."""
     done = call_off_chunk(session, wave.id, reason=wave.reason, limit=CHUNK, now=now, actor=actor)
     states = wave_states(session, wave)
-    is_braked = scope(wave) in (brake.scope for brake in outbox.brakes_pulled(session))
-    if is_braked and not any(states[s] for s in (State.HELD, State.QUEUED, State.CLAIMED, State.SENDING)):
+    if _is_braked(session, wave) and not any(
+        states[s] for s in (State.HELD, State.QUEUED, State.CLAIMED, State.SENDING)
+    ):
         outbox.lift_brake(session, scope(wave), actor=actor, now=now)
         _drop_pace(session, wave)
     return done
+
+
+def _is_braked(session: Session, wave: Wave) -> bool:
+    return scope(wave) in {brake.scope for brake in outbox.brakes_pulled(session)}
 
 
 def end(session: Session, wave: Wave, *, now: datetime) -> None:

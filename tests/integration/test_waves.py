@@ -81,7 +81,7 @@ def test_a_wave_for_later_begins_by_itself_at_its_time(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("start", ["now", "2026-03-02 14:00"])
-def test_a_wave_whose_time_passed_while_nobody_was_there_waits_for_a_person(scene: Scene, start: str) -> None:
+def test_f32_a_wave_whose_time_passed_while_nobody_was_there_waits_for_a_person(scene: Scene, start: str) -> None:
     with scene.db.begin() as session:
         campaign = holding_campaign(session)
         confirmed(session, campaign)
@@ -432,6 +432,19 @@ def test_a_wave_that_has_not_begun_is_shown_with_what_it_would_be(scene: Scene) 
         counts = waves.audience_counts(session, wave, settings=scene.settings, now=scene.now)
         shown = waves.progress(session, wave, counts=counts, now=scene.now)
     assert (shown.total, shown.states["held"], sum(shown.states.values())) == (3, 3, 3)
+
+
+def test_a_wave_whose_brake_staff_let_go_stays_paused_until_it_is_resumed(scene: Scene) -> None:
+    with scene.db.begin() as session:
+        campaign = holding_campaign(session)
+        confirmed(session, campaign)
+    wave_id = scene.started(campaign)
+    scene.act(waves.pause, wave_id)
+    with scene.db.begin() as session:
+        outbox.lift_brake(session, f"wave:{wave_id}", actor="test", now=scene.now)
+    assert scene.send() == 0
+    scene.act(waves.resume, wave_id)
+    assert scene.send() == 1
 
 
 def test_nothing_of_a_cancelled_wave_is_sent_again(scene: Scene) -> None:
