@@ -27,6 +27,9 @@ from outreach.stopping import stop_of
 
 from . import audiences, drafting, starting
 
+#: The ref of no supporter, for the links in a preview.
+_NOBODYS = "preview2preview2"
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:
@@ -165,11 +168,10 @@ def preview(session: Session, wave_id: int, *, settings: Settings, keys: Keys, n
 
 
 def _first_mailing(session: Session, wave: Wave, reach: audiences.Reach, settings: Settings, keys: Keys) -> Preview:
-    first = audiences.readers(session, reach).with_only_columns(Signature, Supporter.ref).order_by(Supporter.id)
-    row = session.execute(first.limit(1)).first()
-    if row is None:
+    first = audiences.readers(session, reach).with_only_columns(Signature).order_by(Supporter.id)
+    signature = session.scalar(first.limit(1))
+    if signature is None:
         raise _nobody(wave)
-    signature, supporter_ref = row
     campaign = session.get_one(Campaign, wave.campaign_id)
     mailing = session.get_one(Mailing, wave.mailing_id)
     message = compose_mailing(
@@ -182,7 +184,8 @@ def _first_mailing(session: Session, wave: Wave, reach: audiences.Reach, setting
         to=Mailbox(signature.name, "preview@example.org"),
         label=f"wave{wave.id}",
         slug=campaign.slug,
-        stop=stop_of(settings, keys, supporter_ref=supporter_ref, campaign_id=campaign.id, slug=campaign.slug),
+        # Nobody's link: whoever looks at it must not stop the mails of the person it was written for.
+        stop=stop_of(settings, keys, supporter_ref=_NOBODYS, campaign_id=campaign.id, slug=campaign.slug),
         now=reach.now,
         language=mailing.language,
     )

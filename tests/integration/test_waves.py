@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import func, select
 
-from outreach import alerts, outbox, waves
+from outreach import alerts, outbox, stopping, waves
 from outreach.audit import audit
 from outreach.domain.deliveries import State, Stream
 from outreach.domain.waves import WaveKind, WaveState
-from outreach.errors import BadInput, NotNow
+from outreach.errors import BadInput, NotFound, NotNow
 from outreach.models import AuditEntry, Brake, Budget, CampaignState, Database, Delivery, Lane, Wave
 from outreach.settings import Settings
 from outreach.transports.base import Unavailable
@@ -471,3 +472,16 @@ def test_a_mailing_has_a_lane_of_its_own_with_its_pace(scene: Scene) -> None:
     assert scene.states(wave_id) == {State.QUEUED: 5}
     scene.now = scene.now.replace(hour=20)
     assert scene.send(stream=Stream.NEWS) == 0
+
+
+def test_the_link_in_a_preview_stops_nobodys_mails(scene: Scene) -> None:
+    with scene.db.begin() as session:
+        campaign = holding_campaign(session)
+        agreeing(session, campaign)
+    wave_id = scene.plan(campaign, WaveKind.MAILING)
+    with scene.db.begin() as session:
+        seen = waves.preview(session, wave_id, settings=scene.settings, keys=factories.KEYS, now=scene.now)
+        token = re.search(r"/u/([a-z2-7]{40})", seen.text)
+        assert token
+        with pytest.raises(NotFound):
+            stopping.reader_of(session, token[1], keys=factories.KEYS)
