@@ -43,8 +43,8 @@ def test_each_step_says_when_to_whom_and_how_many(organizer: TestClient, db: Dat
     furnish(db, now)
     said = bare(organizer.get(PAGE).text)
     assert (
-        "14 days after the mail provider took their letter every signer, about their own letter, unless the office answered 2 1 1"
-        in said
+        "14 days after the mail provider took their letter every signer, about their own letter, "
+        "unless the office answered 2 1 1" in said
     )
     assert "Soon after the mail provider took their letter every signer, about their own letter 0 0 0" in said
 
