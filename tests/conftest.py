@@ -17,6 +17,8 @@ from outreach.models import Database
 from outreach.settings import Settings
 from tests import servers
 
+pytest_plugins = ["tests.compliance"]
+
 _numbers = itertools.count(1)
 
 

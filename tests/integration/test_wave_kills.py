@@ -67,7 +67,7 @@ def assert_exact(scene: Scene, wave_id: int, expected: int) -> None:
         assert [p for p in audit(session, scene.settings).problems if p.kind in ("counter", "log")] == []
 
 
-def test_f34_a_builder_killed_three_times_in_the_middle_of_a_chunk_loses_and_doubles_nobody(
+def test_fault_f34_a_builder_killed_three_times_in_the_middle_of_a_chunk_loses_and_doubles_nobody(
     scene: Scene, tmp_path: Path
 ) -> None:
     _, wave_id = a_started_mailing(scene)
@@ -83,7 +83,7 @@ def test_f34_a_builder_killed_three_times_in_the_middle_of_a_chunk_loses_and_dou
     assert_exact(scene, wave_id, READERS - STOPPED)
 
 
-def test_f34_two_builders_at_once_make_each_delivery_once(scene: Scene, tmp_path: Path) -> None:
+def test_fault_f34_two_builders_at_once_make_each_delivery_once(scene: Scene, tmp_path: Path) -> None:
     _, wave_id = a_started_mailing(scene)
     codes = ends([builder(scene, tmp_path) for _ in range(2)])
     assert codes == [0, 0]
@@ -91,7 +91,7 @@ def test_f34_two_builders_at_once_make_each_delivery_once(scene: Scene, tmp_path
     assert_exact(scene, wave_id, READERS - STOPPED)
 
 
-def test_f34_two_waves_of_the_same_words_built_at_once_reach_nobody_twice(scene: Scene, tmp_path: Path) -> None:
+def test_fault_f34_two_waves_of_the_same_words_built_at_once_reach_nobody_twice(scene: Scene, tmp_path: Path) -> None:
     campaign, first = a_started_mailing(scene)
     second = scene.plan(campaign, WaveKind.MAILING)
     scene.start(second)
@@ -103,7 +103,7 @@ def test_f34_two_waves_of_the_same_words_built_at_once_reach_nobody_twice(scene:
     assert len(set(readers)) == len(readers)
 
 
-def test_f34_letters_released_by_a_builder_that_is_killed_all_leave_by_the_same_wave(
+def test_fault_f34_letters_released_by_a_builder_that_is_killed_all_leave_by_the_same_wave(
     scene: Scene, tmp_path: Path
 ) -> None:
     with scene.db.begin() as session:

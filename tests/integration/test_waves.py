@@ -82,7 +82,7 @@ def test_a_wave_for_later_begins_by_itself_at_its_time(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("start", ["now", "2026-03-02 14:00"])
-def test_f32_a_wave_whose_time_passed_while_nobody_was_there_waits_for_a_person(scene: Scene, start: str) -> None:
+def test_fault_f32_a_wave_whose_time_passed_while_nobody_was_there_waits_for_a_person(scene: Scene, start: str) -> None:
     with scene.db.begin() as session:
         campaign = holding_campaign(session)
         confirmed(session, campaign)
