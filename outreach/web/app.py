@@ -20,12 +20,14 @@ from outreach.keys import Keys
 from outreach.models import Database
 from outreach.settings import Settings
 from outreach.web import (
+    budgets,
     console,
     dev_mail,
     errors,
     events,
     follow_ups,
     health,
+    holidays,
     lanes,
     links,
     people,
@@ -65,6 +67,8 @@ ROOMS = (
     troubles,
     people,
     retention,
+    budgets,
+    holidays,
     dev_mail,
     events,
     health,

@@ -12,7 +12,19 @@ from starlette.testclient import TestClient
 
 from outreach import accounts, ladders, outbox
 from outreach.domain.deliveries import State
-from outreach.models import AuditEntry, Brake, Database, Delivery, Ladder, Role, SignatureState, Wave, WaveState
+from outreach.models import (
+    AuditEntry,
+    Brake,
+    Budget,
+    Database,
+    Delivery,
+    Holiday,
+    Ladder,
+    Role,
+    SignatureState,
+    Wave,
+    WaveState,
+)
 from outreach.settings import Settings
 from outreach.web.app import create_app
 from tests import factories
@@ -78,6 +90,7 @@ def test_every_page_asks_who_is_there_and_every_form_for_its_token(
         target = factories.targets_of(session, campaign)[0].ref
         sending = factories.wave(session, campaign, state=WaveState.SENDING).id
         paused = factories.wave(session, campaign, state=WaveState.PAUSED).id
+        outbox.set_budget(session, "stream:letters", per_hour=600)
         ladder = ladders.build(session, campaign, "After", now=now, actor="test").id
         outbox.pull_brake(session, "all", actor="cli", reason="a test", now=now)
         del draft
@@ -94,6 +107,8 @@ def test_every_page_asks_who_is_there_and_every_form_for_its_token(
                     AuditEntry,
                     Wave,
                     Ladder,
+                    Budget,
+                    Holiday,
                     factories.Campaign,
                     factories.Contact,
                     accounts.SignedIn,
@@ -109,6 +124,7 @@ def test_every_page_asks_who_is_there_and_every_form_for_its_token(
             path = (
                 pattern.replace("{name}", act)
                 .replace("{number:int}", number_in(pattern, act))
+                .replace("{key}", "stream:letters")
                 .replace("{slug}", "draft" if "publish" in pattern else "rents")
                 .replace("{ref}", target if "targets" in pattern else ref_of.get(act, ref_of["hold"]))
             )
