@@ -21,6 +21,7 @@ from outreach.models import (
     Holiday,
     Ladder,
     Role,
+    Rung,
     SignatureState,
     Wave,
     WaveState,
@@ -91,7 +92,8 @@ def test_every_page_asks_who_is_there_and_every_form_for_its_token(
         sending = factories.wave(session, campaign, state=WaveState.SENDING).id
         paused = factories.wave(session, campaign, state=WaveState.PAUSED).id
         outbox.set_budget(session, "stream:letters", per_hour=600)
-        ladder = ladders.build(session, campaign, "After", now=now, actor="test").id
+        built = ladders.build(session, campaign, "After", ladders.DEFAULTS, now=now, actor="test", checked=True)
+        ladder, step = built.id, built.rungs[0].id
         outbox.pull_brake(session, "all", actor="cli", reason="a test", now=now)
         del draft
     role = {"organizer": Role.ORGANIZER, "staff": Role.STAFF}.get(who)
@@ -107,6 +109,7 @@ def test_every_page_asks_who_is_there_and_every_form_for_its_token(
                     AuditEntry,
                     Wave,
                     Ladder,
+                    Rung,
                     Budget,
                     Holiday,
                     factories.Campaign,
@@ -124,6 +127,7 @@ def test_every_page_asks_who_is_there_and_every_form_for_its_token(
             path = (
                 pattern.replace("{name}", act)
                 .replace("{number:int}", number_in(pattern, act))
+                .replace("{step:int}", str(step))
                 .replace("{key}", "stream:letters")
                 .replace("{slug}", "draft" if "publish" in pattern else "rents")
                 .replace("{ref}", target if "targets" in pattern else ref_of.get(act, ref_of["hold"]))
