@@ -1,4 +1,4 @@
-"""The pages of follow-ups: a campaign's ladders, who waits on them, and how to stop one."""
+"""The pages of follow-ups: a campaign's ladders, who waits on them, and how to begin or stop one."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from starlette.responses import RedirectResponse, Response
 
 from outreach import campaigns, dashboards, ladders
 from outreach.accounts import Person
-from outreach.errors import NotFound, NotNow
+from outreach.errors import BadInput, NotFound, NotNow
 from outreach.ladders.building import find
 from outreach.models import Campaign, Role
+from outreach.web.forms import FormState, posted
 from outreach.web.pages import db_of, now_of
 from outreach.web.sessions import door, inside, person_of
 
@@ -20,6 +21,7 @@ router = APIRouter(
     prefix="/console/campaigns/{slug}/follow-ups", include_in_schema=False, route_class=door(Role.ORGANIZER)
 )
 
+Form = Annotated[FormState, Depends(posted)]
 Signed = Annotated[Person, Depends(person_of)]
 
 
@@ -30,6 +32,30 @@ def follow_ups(request: Request, slug: str, done: str = "") -> Response:
         campaign = campaigns.find(session, slug)
         rows = dashboards.follow_ups(session, campaign)
     return inside(request, "console/follow_ups.html", campaign=campaign, ladders=rows, done=done)
+
+
+@router.get("/new")
+def new(request: Request, slug: str) -> Response:
+    """The form of a new ladder."""
+    return _new_page(request, slug, FormState())
+
+
+@router.post("/new")
+def build(request: Request, slug: str, form: Form, person: Signed) -> Response:
+    """Begin a ladder without steps."""
+    try:
+        with db_of(request).begin() as session:
+            campaign, name = campaigns.find(session, slug), form.values.get("name", "")
+            ladders.build(session, campaign, name, now=now_of(request), actor=person.actor)
+    except BadInput:
+        return _new_page(request, slug, form.with_errors({"name": "Give these follow-ups a name."}), status=422)
+    return RedirectResponse(f"/console/campaigns/{slug}/follow-ups?done=built", 303)
+
+
+def _new_page(request: Request, slug: str, form: FormState, *, status: int = 200) -> Response:
+    with db_of(request).read() as session:
+        campaign = campaigns.find(session, slug)
+    return inside(request, "console/new_ladder.html", status=status, campaign=campaign, form=form)
 
 
 @router.get("/{number:int}/stop")

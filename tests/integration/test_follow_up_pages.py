@@ -49,6 +49,19 @@ def test_each_step_says_when_to_whom_and_how_many(organizer: TestClient, db: Dat
     assert "Soon after the mail provider took their letter every signer, about their own letter 0 0 0" in said
 
 
+def test_follow_ups_are_begun_by_their_name(organizer: TestClient, db: Database, now: datetime) -> None:
+    furnish(db, now)
+    wrong = send(organizer, f"{PAGE}/new", name="  ")
+    assert wrong.status_code == 422
+    assert "Give these follow-ups a name." in wrong.text
+    answer = send(organizer, f"{PAGE}/new", name=" After <b>June</b> ")
+    page = organizer.get(answer.headers["location"]).text
+    assert "<h2>After &lt;b&gt;June&lt;/b&gt;</h2>" in page
+    assert "No steps yet." in page
+    with db.read() as session:
+        assert session.scalars(select(Ladder.name).order_by(Ladder.id)).all()[1:] == ["After <b>June</b>"]
+
+
 def test_a_ladder_is_stopped_by_a_page_that_says_what_ends(organizer: TestClient, db: Database, now: datetime) -> None:
     ladder_id = furnish(db, now, name="<b>After</b>")
     check = organizer.get(f"{PAGE}/{ladder_id}/stop").text
