@@ -441,7 +441,7 @@ def _letter_columns(session: Session, signature: Signature, target: Target | Non
     return {
         "stream": Stream.LETTERS,
         "supporter_id": signature.supporter_id,
-        "wave_id": standing_wave(session, campaign, now=now).id,
+        "wave_id": None if campaign.hold_for_waves else standing_wave(session, campaign, now=now).id,
         "target_id": target.id,
         "version_id": version_id,
         "contact_id": reached.id if reached else None,

@@ -33,7 +33,19 @@ from outreach.domain.events import STATES, Event, EventKind
 from outreach.domain.messages import Mailbox, Message
 from outreach.errors import NotNow
 from outreach.migrating import migrate
-from outreach.models import Anomaly, Attempt, Counter, Database, Delivery, LogEntry, Supporter, Wave, WaveKind, new_ref
+from outreach.models import (
+    Anomaly,
+    Attempt,
+    Counter,
+    Database,
+    Delivery,
+    LogEntry,
+    Supporter,
+    Wave,
+    WaveKind,
+    WaveState,
+    new_ref,
+)
 from outreach.outbox import Answer, Books, Claim, Going, enqueue
 from outreach.sending.hands import Hands
 from outreach.suppression import suppress
@@ -56,9 +68,12 @@ def _template() -> Path:
     with db.begin() as session:
         campaign = factories.campaign(session, targets=1)
         for number in range(2):
-            session.add(Wave(campaign_id=campaign.id, kind=WaveKind.MAILING, name=f"w{number}", created_at=BEGINNING))
+            factories.wave(
+                session, campaign, kind=WaveKind.MAILING, state=WaveState.SENDING, name=f"w{number}", now=BEGINNING
+            )
         for number in range(3):
-            factories.supporter(session, address=f"a{number}@example.org")
+            reader = factories.supporter(session, address=f"a{number}@example.org")
+            factories.consent(session, reader, campaign=campaign, purpose="updates", now=BEGINNING)
     db.close()  # the last connection writes the log back into the file
     return path
 
@@ -446,9 +461,9 @@ def mutated(name: str, machine: Machine) -> Iterator[None]:
 def _retry_on_timeout(machine: Machine) -> Iterator[None]:
     honest = Hands._offer
 
-    def offer(self: Hands, message: Message, deadline: float) -> Any:
-        answer = honest(self, message, deadline)
-        return Unavailable("timed out") if isinstance(answer, NoAnswer) else answer
+    def offer(self: Hands, messages: Sequence[Message], deadline: float) -> Any:
+        answers = honest(self, messages, deadline)
+        return [Unavailable("timed out") if isinstance(answer, NoAnswer) else answer for answer in answers]
 
     with mock.patch.object(Hands, "_offer", offer):
         yield
