@@ -186,8 +186,13 @@ def test_c16_c17_what_is_stopped_does_not_leave_and_goes_on_once_it_may(post: Po
 
 @JSON
 def test_c22_neither_the_key_nor_anybodys_address_is_in_a_log(
-    post: Post, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+    post: Post,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # What is logged, before any net takes something out; and no handler whose stream an earlier test has closed.
+    monkeypatch.setattr(logging.getLogger(), "handlers", [caplog.handler])
     provider = provider_of(post)
     with caplog.at_level(logging.DEBUG):
         provider.faults.script("502", "503", "401")
