@@ -1,4 +1,4 @@
-"""Whether somebody agreed: the last word in the consent ledger, as a condition for queries.
+"""Whether somebody agreed: the last word in the consent ledger, as a condition for queries and as rows.
 
 The ledger is append-only, so what stands is the latest entry: about the campaign itself, or about everything of the
 organisation that leads it, or about everything.
@@ -6,9 +6,11 @@ organisation that leads it, or about everything.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, false, func, or_, select
+from sqlalchemy.orm import Session
 
 from outreach.models import Consent, Sponsorship
 
@@ -35,3 +37,28 @@ def agreed(supporter_id: Any, campaign_id: Any, purpose: Any) -> ColumnElement[b
         .scalar_subquery()
     )
     return func.coalesce(last, false())
+
+
+def last_words(session: Session, supporter_id: int, purpose: str) -> dict[int | None, Consent]:
+    """A supporter's last entry for `purpose`, by campaign."""
+    entries = session.scalars(
+        select(Consent)
+        .where(Consent.supporter_id == supporter_id, Consent.purpose == purpose)
+        .order_by(Consent.at, Consent.id)
+    )
+    return {entry.campaign_id: entry for entry in entries}
+
+
+def said_anew(last: Consent, *, given: bool, source: str, at: datetime) -> Consent:
+    """A new entry that answers the same wording as `last`, the other way or again."""
+    return Consent(
+        supporter_id=last.supporter_id,
+        campaign_id=last.campaign_id,
+        organisation_id=last.organisation_id,
+        purpose=last.purpose,
+        given=given,
+        wording=last.wording,
+        language=last.language,
+        source=source,
+        at=at,
+    )

@@ -15,6 +15,7 @@ from enum import StrEnum
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from outreach.consents import last_words, said_anew
 from outreach.domain.consents import Purpose
 from outreach.errors import NotFound
 from outreach.keys import Keys
@@ -95,7 +96,7 @@ def stop(session: Session, token: str, *, keys: Keys, much: Much = Much.NEWS, so
     suppress(session, reader.supporter.address_hash, scope=reader.scope(much), reason=REASON, now=now)
     for last in _standing(session, reader, much):
         if last.given:
-            session.add(_entry(last, given=False, source=source, now=now))
+            session.add(said_anew(last, given=False, source=source, at=now))
     session.flush()
     return reader
 
@@ -107,7 +108,7 @@ def take_back(session: Session, token: str, *, keys: Keys, source: str, now: dat
         lift(session, reader.supporter.address_hash, scope=reader.scope(much))
         for last in _standing(session, reader, much):
             if not last.given and last.source in ("link", "mail"):
-                session.add(_entry(last, given=True, source=source, now=now))
+                session.add(said_anew(last, given=True, source=source, at=now))
         session.flush()
     return reader
 
@@ -119,30 +120,14 @@ def much_of(value: str) -> Much:
 
 def _standing(session: Session, reader: Reader, much: Much) -> Sequence[Consent]:
     """The last entry about mailings for each campaign within reach of this no."""
-    mine = (
-        select(Consent)
-        .where(Consent.supporter_id == reader.supporter.id, Consent.purpose == Purpose.UPDATES)
-        .order_by(Consent.at, Consent.id)
-    )
+    words = last_words(session, reader.supporter.id, Purpose.UPDATES)
     if much is Much.LIST:
-        mine = mine.where(Consent.campaign_id == reader.campaign.id)
-    elif much is Much.ORGANISATION and reader.organisation is not None:
-        led = select(Sponsorship.campaign_id).where(
-            Sponsorship.organisation_id == reader.organisation.id, Sponsorship.role == "lead"
-        )
-        mine = mine.where(Consent.campaign_id.in_(led))
-    return list({entry.campaign_id: entry for entry in session.scalars(mine)}.values())
-
-
-def _entry(last: Consent, *, given: bool, source: str, now: datetime) -> Consent:
-    return Consent(
-        supporter_id=last.supporter_id,
-        campaign_id=last.campaign_id,
-        organisation_id=last.organisation_id,
-        purpose=last.purpose,
-        given=given,
-        wording=last.wording,
-        language=last.language,
-        source=source,
-        at=now,
-    )
+        return [entry for campaign_id, entry in words.items() if campaign_id == reader.campaign.id]
+    if much is Much.ORGANISATION and reader.organisation is not None:
+        led = session.scalars(
+            select(Sponsorship.campaign_id).where(
+                Sponsorship.organisation_id == reader.organisation.id, Sponsorship.role == "lead"
+            )
+        ).all()
+        return [entry for campaign_id, entry in words.items() if campaign_id in led]
+    return list(words.values())

@@ -12,6 +12,7 @@ from datetime import datetime
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
+from outreach.consents import last_words, said_anew
 from outreach.domain.consents import Purpose
 from outreach.domain.events import EventKind
 from outreach.models import Consent, Delivery, ProviderEvent, Supporter, Suppression
@@ -23,7 +24,7 @@ _WORDS = (EventKind.UNSUBSCRIBED, EventKind.RESUBSCRIBED)
 
 def heed(session: Session, supporter: Supporter, row: ProviderEvent, about: Delivery | None, *, now: datetime) -> None:
     """Do what the reader said, unless they have said something else since."""
-    standing = _standing(session, supporter)
+    standing = last_words(session, supporter.id, Purpose.UPDATES)
     if _said_since(session, supporter, row):
         return
     if row.kind is EventKind.RESUBSCRIBED:
@@ -45,7 +46,7 @@ def _stop(
         suppress(session, supporter.address_hash, scope="news", reason="unsubscribed", note=SOURCE, now=now)
     for last in standing.values():
         if last.given and last.at <= row.at:
-            session.add(_entry(last, given=False, at=row.at))
+            session.add(said_anew(last, given=False, source=SOURCE, at=row.at))
     if about is not None and about.campaign_id not in standing:  # a no to something we have no yes for
         session.add(
             Consent(
@@ -69,17 +70,7 @@ def _go_on(session: Session, supporter: Supporter, standing: Iterable[Consent], 
         lift(session, supporter.address_hash, scope="news")
     for last in standing:
         if not last.given and last.source == SOURCE and last.wording:
-            session.add(_entry(last, given=True, at=row.at))
-
-
-def _standing(session: Session, supporter: Supporter) -> dict[int | None, Consent]:
-    """The last entry about updates for each campaign."""
-    entries = session.scalars(
-        select(Consent)
-        .where(Consent.supporter_id == supporter.id, Consent.purpose == Purpose.UPDATES)
-        .order_by(Consent.at, Consent.id)
-    )
-    return {entry.campaign_id: entry for entry in entries}
+            session.add(said_anew(last, given=True, source=SOURCE, at=row.at))
 
 
 def _said_since(session: Session, supporter: Supporter, row: ProviderEvent) -> bool:
@@ -92,17 +83,3 @@ def _said_since(session: Session, supporter: Supporter, row: ProviderEvent) -> b
         ProviderEvent.applied_at.is_not(None),
     )
     return bool(session.scalar(select(later)))
-
-
-def _entry(last: Consent, *, given: bool, at: datetime) -> Consent:
-    return Consent(
-        supporter_id=last.supporter_id,
-        campaign_id=last.campaign_id,
-        organisation_id=last.organisation_id,
-        purpose=last.purpose,
-        given=given,
-        wording=last.wording,
-        language=last.language,
-        source=SOURCE,
-        at=at,
-    )

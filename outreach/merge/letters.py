@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -66,21 +66,28 @@ class LetterForm:
             "campaign_organisation": campaign.organisation,
             "demands": campaign.demands,
         }
-        try:
-            subject = short_line(self._subject.render(values))
-            text = tidy(self._letter.render(values))
-        except (TemplateError, TypeError, ValueError) as error:
-            raise BadTemplate(f"This letter cannot be written: {error}", where="letter") from error
-        if not subject:
-            raise BadTemplate("The subject comes out empty.", where=PARTS[0])
-        if not text:
-            raise BadTemplate("The letter comes out empty.", where=PARTS[2])
-        if len(text) > TEXT_LIMIT:
-            raise BadTemplate(
-                f"The letter comes out at {len(text):,} characters; it can have {TEXT_LIMIT:,}.", where=PARTS[2]
-            )
-        lines = wrapped_lines(text)
-        return Letter(subject, "\n".join(lines), as_html(lines))
+        return written_out(self._subject, self._letter, values, what="letter", limit=TEXT_LIMIT)
+
+
+def written_out(
+    subject: Template, body: Template, values: Mapping[str, str | tuple[str, ...]], *, what: str, limit: int
+) -> Letter:
+    """Fill in a subject and a text. BadTemplate, naming the part of `what`, if one comes out empty or too long."""
+    try:
+        line = short_line(subject.render(values))
+        text = _tidy(body.render(values))
+    except (TemplateError, TypeError, ValueError) as error:
+        raise BadTemplate(f"This {what} cannot be written: {error}", where=what) from error
+    if not line:
+        raise BadTemplate("The subject comes out empty.", where=f"{what} subject")
+    if not text:
+        raise BadTemplate(f"The {what} comes out empty.", where=f"{what} body")
+    if len(text) > limit:
+        raise BadTemplate(
+            f"The {what} comes out at {len(text):,} characters; it can have {limit:,}.", where=f"{what} body"
+        )
+    lines = wrapped_lines(text)
+    return Letter(line, "\n".join(lines), as_html(lines))
 
 
 def as_html(lines: Sequence[str]) -> str:
@@ -108,7 +115,7 @@ def _joined(trees: list[nodes.Template], *, with_own_words: bool) -> nodes.Templ
     return joined.set_environment(ENVIRONMENT)  # type: ignore[return-value]
 
 
-def tidy(text: str) -> str:
+def _tidy(text: str) -> str:
     """No spaces at line ends, never two blank lines in a row, none around."""
     if " \n" in text:  # also keeps "-- " alone on a line for the mark that we set
         text = "\n".join([line.rstrip(" ") for line in text.split("\n")])

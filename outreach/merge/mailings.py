@@ -8,27 +8,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from hashlib import sha256
 from html import escape
 from typing import TYPE_CHECKING
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, nodes, select_autoescape
-from jinja2.exceptions import TemplateError
 from markupsafe import Markup
 
 from outreach.domain.deliveries import MailClass, Stream
 from outreach.domain.letters import CampaignFields, SignerFields
 from outreach.domain.messages import Mailbox, Message, Straight
-from outreach.domain.words import short_line, wrap, wrapped_lines
+from outreach.domain.words import short_line, wrap
 from outreach.errors import BadTemplate
 from outreach.paths import folder
 
 from .envelopes import direction, feedback_id
 from .grammar import ENVIRONMENT, fields_in, parse
-from .letters import Letter, as_html, tidy
+from .letters import Letter, written_out
 
 if TYPE_CHECKING:
     from outreach.settings import Settings
@@ -42,6 +41,7 @@ SIGNER_FIELDS = ("signer.name", "signer.first_name", "signer.city", "signer.post
 CAMPAIGN_FIELDS = ("campaign.title", "campaign.organisation", "demands")
 #: Stands in a straight mailing where a value goes. Nothing that signers may type looks like it.
 _TAG = re.compile(r"-oe_[a-z_]+-")
+_STOP_TAG = "-oe_stop-"
 _LINK = re.compile(r"https?://[^\s<>\"']+[^\s<>\"'.,;:!?)\]]")
 
 
@@ -98,21 +98,8 @@ class MailingForm:
             "campaign_organisation": campaign.organisation,
             "demands": campaign.demands,
         }
-        try:
-            subject = short_line(self._subject.render(values))
-            text = tidy(self._body.render(values))
-        except (TemplateError, TypeError, ValueError) as error:
-            raise BadTemplate(f"This mailing cannot be written: {error}", where="mailing") from error
-        if not subject:
-            raise BadTemplate("The subject comes out empty.", where=PARTS[0])
-        if not text:
-            raise BadTemplate("The mailing comes out empty.", where=PARTS[1])
-        if len(text) > TEXT_LIMIT:
-            raise BadTemplate(
-                f"The mailing comes out at {len(text):,} characters; it can have {TEXT_LIMIT:,}.", where=PARTS[1]
-            )
-        lines = wrapped_lines(text)
-        return Letter(subject, "\n".join(lines), self._linked(as_html(lines)))
+        written = written_out(self._subject, self._body, values, what="mailing", limit=TEXT_LIMIT)
+        return replace(written, html=self._linked(written.html))
 
     def _linked(self, html: str) -> str:
         """Addresses that the organizer wrote become links; whatever a signer typed stays text."""
@@ -161,17 +148,16 @@ def compose_mailing(
 ) -> Message:
     """`form` as the mail of delivery `ref`. `label` names the wave ("wave42") the same for all its readers."""
     written = form.write(signer, campaign)
-    organisation = short_line(campaign.organisation or settings.organisation, 60)
-    frame = _Frame(settings, organisation, campaign.title, language)
-    text, html = frame.around(written, stop.url)
+    frame = Frame.of(settings, campaign, language)
+    text, html = frame.around("mail", written, stop_url=stop.url)
     return Message(
         delivery=ref,
         attempt=attempt,
         mail_class=MailClass.MAILING,
         stream=Stream.NEWS,
-        sender=Mailbox(organisation, settings.news_from),
+        sender=Mailbox(frame.organisation, settings.news_from),
         to=to,
-        reply_to=Mailbox(organisation, settings.help_address),
+        reply_to=Mailbox(frame.organisation, settings.help_address),
         subject=written.subject,
         text=text,
         html=html,
@@ -183,32 +169,37 @@ def compose_mailing(
 
 
 @dataclass(frozen=True, slots=True)
-class _Frame:
-    """What stands around every mailing: who writes, why, where, and how to say no (field-rules 2.2, A19)."""
+class Frame:
+    """What stands around all that an organizer writes to signers: who writes, why, where, and how to say no."""
 
-    settings: Settings
     organisation: str
     campaign: str
+    postal_address: str
+    help_address: str
     language: str
 
-    def around(self, written: Letter, stop_url: str) -> tuple[str, str]:
-        """(text, html)."""
+    @classmethod
+    def of(cls, settings: Settings, campaign: CampaignFields, language: str) -> Frame:
+        organisation = short_line(campaign.organisation or settings.organisation, 60)
+        return cls(organisation, campaign.title, settings.postal_address, settings.help_address, language)
+
+    def around(self, kind: str, written: Letter, *, stop_url: str, link: str = "") -> tuple[str, str]:
+        """(text, html) of a "mail" or a "step"; `link` is the signer's own page."""
         values = {
+            **{name: getattr(self, name) for name in self.__slots__},
+            "direction": direction(self.language),
             "subject": written.subject,
             "stop_url": stop_url,
-            "organisation": self.organisation,
-            "campaign": self.campaign,
-            "postal_address": self.settings.postal_address,
-            "language": self.language,
-            "direction": direction(self.language),
+            "link": link,
         }
-        closing = wrap(template("closing.txt").render(values).strip())
+        closing = wrap(_template(f"{kind}.txt").render(values).strip())
         # The body is ours: escaped by `as_html`, with links of the organizer's only.
-        return f"{written.text}\n\n-- \n{closing}\n", template("mail.html").render(values, body=Markup(written.html))  # noqa: S704
+        html = _template(f"{kind}.html").render(values, body=Markup(written.html))  # noqa: S704
+        return f"{written.text}\n\n-- \n{closing}\n", html
 
 
 def _straight(
-    form: MailingForm, signer: SignerFields, campaign: CampaignFields, frame: _Frame, label: str, stop: Stop
+    form: MailingForm, signer: SignerFields, campaign: CampaignFields, frame: Frame, label: str, stop: Stop
 ) -> Straight | None:
     values = dict(
         zip(
@@ -219,15 +210,24 @@ def _straight(
     )
     if any(_TAG.search(value) for value in values.values()):
         return None  # a name that looks like a tag goes by itself, as it is
-    skeleton = form.skeleton(campaign)
-    text, html = frame.around(skeleton, "-oe_stop-")
     # In HTML a value must be escaped, in text it must not: two tags for one field.
-    for tag in values:
-        html = html.replace(tag, tag[:-1] + "_html-")
-    escaped = {tag[:-1] + "_html-": escape(value, quote=True) for tag, value in values.items()}
-    tagged = tuple(sorted({**values, **escaped, "-oe_stop-": stop.url}.items()))
-    key = sha256("\0".join((label, skeleton.subject, text, html)).encode()).hexdigest()
-    return Straight(key, skeleton.subject, text, html, tagged)
+    escaped = {_html_tag(tag): escape(value, quote=True) for tag, value in values.items()}
+    tagged = tuple(sorted({**values, **escaped, _STOP_TAG: stop.url}.items()))
+    return Straight(*_shared(form, campaign, frame, label), tagged)
+
+
+@lru_cache(maxsize=64)
+def _shared(form: MailingForm, campaign: CampaignFields, frame: Frame, label: str) -> tuple[str, str, str, str]:
+    """(key, subject, text, html) of a straight mailing: the same for all its readers, so it is made once."""
+    skeleton = form.skeleton(campaign)
+    text, html = frame.around("mail", skeleton, stop_url=_STOP_TAG)
+    for tag in map(_tag, SIGNER_FIELDS):
+        html = html.replace(tag, _html_tag(tag))
+    return sha256("\0".join((label, skeleton.subject, text, html)).encode()).hexdigest(), skeleton.subject, text, html
+
+
+def _html_tag(tag: str) -> str:
+    return tag[:-1] + "_html-"
 
 
 def _headers(settings: Settings, label: str, slug: str, stop: Stop) -> tuple[tuple[str, str], ...]:
@@ -245,7 +245,7 @@ def stop_headers(stop: Stop) -> list[tuple[str, str]]:
     ]
 
 
-def template(name: str) -> Template:
+def _template(name: str) -> Template:
     """One of the frames that stand around what organizers write."""
     return _environment().get_template(name)
 

@@ -186,26 +186,16 @@ class Desk:
 
     def _step(self, row: Any, campaign: _CampaignWords, rung: Rung) -> Parcel:
         def write(now: datetime) -> Message:
-            form = self._form_of(rung)
-            if isinstance(form, BadTemplate):
-                raise CannotWrite(f"template: {form.message}")
-            try:
-                return compose_step(
-                    form,
-                    signer_fields(row.Signature),
-                    campaign.fields,
-                    settings=self._settings,
-                    ref=row.ref,
-                    attempt=row.attempts + 1,
-                    to=Mailbox(row.Signature.name, row.address),
-                    slug=campaign.slug,
-                    link=receipt_url(self._settings, self._keys, row.Signature),
-                    stop=self._stop(row, campaign) if rung.purpose else None,
-                    now=now,
-                    language=row.Signature.language,
-                )
-            except BadInput as error:
-                raise CannotWrite(f"{error.code}: {error.message}") from error
+            return self._compose(
+                compose_step,
+                rung,
+                row,
+                campaign,
+                link=receipt_url(self._settings, self._keys, row.Signature),
+                stop=self._stop(row, campaign) if rung.purpose else None,
+                now=now,
+                language=row.Signature.language,
+            )
 
         return Parcel(row.id, row.maybe_sent, write)
 
@@ -222,28 +212,45 @@ class Desk:
         def write(now: datetime) -> Message:
             if row.Signature is None:
                 raise NoLongerWanted("withdrawn")
-            form = self._form_of(row.Mailing)
-            if isinstance(form, BadTemplate):
-                raise CannotWrite(f"template: {form.message}")
-            try:
-                return compose_mailing(
-                    form,
-                    signer_fields(row.Signature),
-                    campaign.fields,
-                    settings=self._settings,
-                    ref=row.ref,
-                    attempt=row.attempts + 1,
-                    to=Mailbox(row.Signature.name, row.address),
-                    label=f"wave{row.wave_id}",
-                    slug=campaign.slug,
-                    stop=self._stop(row, campaign),
-                    now=now,
-                    language=row.Mailing.language,
-                )
-            except BadInput as error:
-                raise CannotWrite(f"{error.code}: {error.message}") from error
+            return self._compose(
+                compose_mailing,
+                row.Mailing,
+                row,
+                campaign,
+                label=f"wave{row.wave_id}",
+                stop=self._stop(row, campaign),
+                now=now,
+                language=row.Mailing.language,
+            )
 
         return Parcel(row.id, row.maybe_sent, write)
+
+    def _compose(
+        self,
+        compose: Callable[..., Message],
+        words: Mailing | Rung,
+        row: Any,
+        campaign: _CampaignWords,
+        **particulars: Any,
+    ) -> Message:
+        """An organizer's words to one signer, as `compose` puts them into a mail."""
+        form = self._form_of(words)
+        if isinstance(form, BadTemplate):
+            raise CannotWrite(f"template: {form.message}")
+        try:
+            return compose(
+                form,
+                signer_fields(row.Signature),
+                campaign.fields,
+                settings=self._settings,
+                ref=row.ref,
+                attempt=row.attempts + 1,
+                to=Mailbox(row.Signature.name, row.address),
+                slug=campaign.slug,
+                **particulars,
+            )
+        except BadInput as error:
+            raise CannotWrite(f"{error.code}: {error.message}") from error
 
     def _form_of(self, words: Mailing | Rung) -> MailingForm | BadTemplate:
         key = (type(words), words.id)
