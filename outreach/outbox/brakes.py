@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from outreach.domain.deliveries import Stream
@@ -23,14 +24,13 @@ def pull_brake(session: Session, scope: str, *, actor: str, reason: str, now: da
 
     Takes effect within the hand-overs in flight. Pulling it twice is the same as once.
     """
-    standing = session.scalar(select(Brake).where(Brake.scope == scope, Brake.lifted_at.is_(None)))
-    if standing is not None:
-        return standing
-    brake = Brake(scope=scope, reason=reason, pulled_by=actor, pulled_at=now)
-    session.add(brake)
-    session.add(AuditEntry(at=now, actor=actor, action="brake.pull", subject=scope, after={"reason": reason}))
-    session.flush()
-    return brake
+    insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
+    # Insert first and look then: two people may pull at the same moment, and both have pulled it.
+    new = insert(Brake).values(scope=scope, reason=reason, pulled_by=actor, pulled_at=now).on_conflict_do_nothing()
+    if session.execute(new.returning(Brake.id)).first() is not None:
+        session.add(AuditEntry(at=now, actor=actor, action="brake.pull", subject=scope, after={"reason": reason}))
+        session.flush()
+    return session.scalars(select(Brake).where(Brake.scope == scope, Brake.lifted_at.is_(None))).one()
 
 
 def lift_brake(session: Session, scope: str, *, actor: str, now: datetime) -> None:

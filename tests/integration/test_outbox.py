@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from threading import Barrier
 
 import pytest
 from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
 from outreach import audit, feedback, outbox, suppression, targets
 from outreach.domain.deliveries import MAX_ATTEMPTS, MailClass, State, Stream
@@ -17,6 +18,7 @@ from outreach.errors import NotNow
 from outreach.models import (
     Anomaly,
     Attempt,
+    AuditEntry,
     Campaign,
     Contact,
     Database,
@@ -30,6 +32,7 @@ from outreach.outbox import Answer, Books, Claim, Going
 from outreach.settings import Settings
 from outreach.transports.base import NoAnswer, Receipt, Refused, Unavailable
 from tests import factories
+from tests.integration.races import behind
 
 LEASE = timedelta(minutes=2)
 
@@ -492,3 +495,18 @@ def test_reports_that_come_while_a_round_is_settled_never_deadlock_with_it(db: D
         for done in [pool.submit(report), pool.submit(answer)]:
             done.result()
     assert states(db) == {State.ACCEPTED: 40}
+
+
+def test_two_people_who_pull_one_brake_at_once_both_pulled_it(db: Database, now: datetime) -> None:
+    pulled: list[int] = []
+
+    def pull(actor: str) -> Callable[[Session], None]:
+        return lambda session: pulled.append(outbox.pull_brake(session, "all", actor=actor, reason="stop", now=now).id)
+
+    behind(db, pull("user:1"), pull("user:2"))
+
+    assert len(set(pulled)) == 1
+    with db.read() as session:
+        assert [brake.pulled_by for brake in outbox.brakes_pulled(session)] == ["user:1"]
+        pulls = session.scalars(select(AuditEntry).where(AuditEntry.action == "brake.pull")).all()
+        assert [entry.actor for entry in pulls] == ["user:1"]
