@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from datetime import datetime
 
+import pytest
 from sqlalchemy import func, select
 
 from outreach import campaigns, signing
@@ -12,6 +13,7 @@ from outreach.domain.deliveries import MailClass
 from outreach.models import Campaign, Consent, Database, Delivery, LetterVersion, Signature, Supporter, Token
 from outreach.settings import Settings
 from outreach.signing import SignForm
+from tests import factories
 from tests.factories import KEYS
 
 JANE = SignForm("Jane Doe", "jane@example.org", city="Springfield", own_words="My rent doubled.")
@@ -79,3 +81,15 @@ def rewrite(db: Database, campaign: Campaign, body: str, now: datetime) -> Lette
         return campaigns.new_version(
             session, campaign, last.subject, last.header, body, last.footer, now=now, actor="test"
         )
+
+
+@pytest.fixture
+def campaign(db: Database) -> Campaign:
+    with db.begin() as session:
+        return factories.campaign(session, slug="rents", targets=2)
+
+
+@pytest.fixture
+def signed(db: Database, settings: Settings, campaign: Campaign, now: datetime) -> Signature:
+    """Jane has signed; her link is in the mail."""
+    return sign(db, settings, now)

@@ -1,4 +1,6 @@
+from tests.integration.acts import campaign, signed
 from tests.integration.inside import organizer, staff
+from tests.integration.wave_scenes import scene
 from tests.sites import rung, site
 
-__all__ = ["organizer", "rung", "site", "staff"]
+__all__ = ["campaign", "organizer", "rung", "scene", "signed", "site", "staff"]

@@ -4,7 +4,7 @@ Workers claim, intend, hand over and settle, and may die between any two of thes
 hangs before or after it took the mail. Reports come doubled, late and out of order. People unsubscribe, cancel,
 resend. Only the provider and the clock are played; every row is written by the code that runs in production.
 
-`MUTANTS` switch one protection off each. `test_delivery_machine.py` shows that every one of them is caught.
+`delivery_mutants.py` switches one protection off at a time; `test_delivery_machine.py` shows that each is caught.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections import Counter as Tally
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -23,8 +22,7 @@ from unittest import mock
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-from sqlalchemy import func, select, text
-from sqlalchemy.orm import Session
+from sqlalchemy import func, select
 
 from outreach import feedback, outbox
 from outreach.domain import deliveries as states
@@ -51,6 +49,7 @@ from outreach.sending.hands import Hands
 from outreach.suppression import suppress
 from outreach.transports.base import NoAnswer, Receipt, Refused, Unavailable
 from tests import factories
+from tests.integration.delivery_mutants import mutated
 
 LEASE = 60
 ANSWERS_WITHIN = 20  #: seconds a provider has to answer
@@ -445,129 +444,3 @@ def _message(ref: str, attempt: int) -> Message:
     return Message(
         ref, attempt, MailClass.MAILING, Stream.NEWS, box, box, None, "s", "t", "<p>t</p>", "<m@example.org>", BEGINNING
     )
-
-
-# ---- one protection switched off ----------------------------------------------------------------------------------
-
-
-@contextmanager
-def mutated(name: str, machine: Machine) -> Iterator[None]:
-    """Run with the named protection taken out of the real code."""
-    with _MUTATIONS[name](machine) if name else nullcontext():
-        yield
-
-
-@contextmanager
-def _retry_on_timeout(machine: Machine) -> Iterator[None]:
-    honest = Hands._offer
-
-    def offer(self: Hands, messages: Sequence[Message], deadline: float) -> Any:
-        answers = honest(self, messages, deadline)
-        return [Unavailable("timed out") if isinstance(answer, NoAnswer) else answer for answer in answers]
-
-    with mock.patch.object(Hands, "_offer", offer):
-        yield
-
-
-@contextmanager
-def _rescue_requeues_sending(machine: Machine) -> Iterator[None]:
-    honest = Books.move_where
-
-    def move_where(self: Books, condition: Any, current: State, to: State, **more: Any) -> list[int]:
-        if to is State.IN_DOUBT and "worker went away" in more.get("reason", ""):
-            return honest(self, condition, current, State.QUEUED, reason="again")
-        return honest(self, condition, current, to, **more)
-
-    with mock.patch.object(Books, "move_where", move_where):
-        yield
-
-
-@contextmanager
-def _no_intent(machine: Machine) -> Iterator[None]:
-    """The attempt is written down, but the delivery does not say that it may be leaving."""
-    honest = Books.move
-
-    def move(self: Books, ids: Any, current: State, to: State, **more: Any) -> list[int]:
-        if to is State.SENDING:
-            self.session.execute(
-                Delivery.__table__.update()  # type: ignore[attr-defined]
-                .where(Delivery.id.in_(ids))
-                .values(attempts=Delivery.attempts + 1)
-            )
-            return list(ids)
-        return honest(self, ids, State.CLAIMED if current is State.SENDING else current, to, **more)
-
-    # Without the state in between, an answer must be allowed to end a claim.
-    wider = {**NEXT, State.CLAIMED: NEXT[State.CLAIMED] | NEXT[State.SENDING]}
-    with mock.patch.object(Books, "move", move), mock.patch("outreach.outbox.books.NEXT", wider):
-        yield
-
-
-@contextmanager
-def _no_deadline(machine: Machine) -> Iterator[None]:
-    honest = Hands._offer
-    with mock.patch.object(Hands, "_offer", lambda self, message, deadline: honest(self, message, float("inf"))):
-        yield
-
-
-@contextmanager
-def _no_unique_key(machine: Machine) -> Iterator[None]:
-    with machine.db.begin() as session:
-        session.execute(text("DROP INDEX uq_deliveries_mailing"))
-    yield
-
-
-@contextmanager
-def _no_event_dedupe(machine: Machine) -> Iterator[None]:
-    def keep(session: Session, events: Sequence[Event], **more: Any) -> list[str]:
-        feedback.keep(session, events, **more)
-        return [event.id for event in events]
-
-    with mock.patch("outreach.feedback.applying.keep", keep):
-        yield
-
-
-@contextmanager
-def _no_event_ranking(machine: Machine) -> Iterator[None]:
-    with mock.patch("outreach.feedback.applying.climbs", return_value=True):
-        yield
-
-
-@contextmanager
-def _forget_doubt(machine: Machine) -> Iterator[None]:
-    honest = Books.move_where
-
-    def move_where(self: Books, condition: Any, current: State, to: State, **more: Any) -> list[int]:
-        if to is State.IN_DOUBT:
-            more["maybe_sent"] = False
-        return honest(self, condition, current, to, **more)
-
-    with mock.patch.object(Books, "move_where", move_where):
-        yield
-
-
-@contextmanager
-def _no_fence(machine: Machine) -> Iterator[None]:
-    """A stale answer moves whatever it finds, in whoever's hands."""
-    honest = Books.move
-
-    def move(self: Books, ids: Any, current: State, to: State, **more: Any) -> list[int]:
-        more["token"] = None
-        return honest(self, ids, current, to, **more)
-
-    with mock.patch.object(Books, "move", move):
-        yield
-
-
-_MUTATIONS: dict[str, Callable[[Machine], Any]] = {
-    "retry_on_timeout": _retry_on_timeout,
-    "rescue_requeues_sending": _rescue_requeues_sending,
-    "no_intent": _no_intent,
-    "no_deadline": _no_deadline,
-    "no_unique_key": _no_unique_key,
-    "no_event_dedupe": _no_event_dedupe,
-    "no_event_ranking": _no_event_ranking,
-    "forget_doubt": _forget_doubt,
-    "no_fence": _no_fence,
-}
-MUTANTS = tuple(_MUTATIONS)

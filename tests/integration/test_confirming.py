@@ -39,18 +39,6 @@ from tests.integration.acts import (
 from tests.integration.races import behind
 
 
-@pytest.fixture
-def campaign(db: Database) -> Campaign:
-    with db.begin() as session:
-        return factories.campaign(session, slug="rents", targets=2)
-
-
-@pytest.fixture
-def signed(db: Database, settings: Settings, campaign: Campaign, now: datetime) -> Signature:
-    """Jane has signed; her link is in the mail."""
-    return sign(db, settings, now)
-
-
 def test_looking_shows_every_letter_and_changes_nothing(
     db: Database, settings: Settings, signed: Signature, now: datetime
 ) -> None:

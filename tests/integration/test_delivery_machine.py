@@ -13,7 +13,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from outreach.domain.events import EventKind
-from tests.integration.delivery_machine import LEASE, MUTANTS, WINDOW, Machine
+from tests.integration.delivery_machine import LEASE, WINDOW, Machine
+from tests.integration.delivery_mutants import MUTANTS
 
 Machine.TestCase.settings = settings(
     max_examples=int(os.environ.get("EXAMPLES", "60")),

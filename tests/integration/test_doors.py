@@ -15,7 +15,7 @@ from outreach.models import Attempt, Database, Delivery
 from outreach.outbox import Answer, Claim
 from outreach.outbox.doors import is_closed
 from outreach.transports.base import Ailing, LockedOut, NoAnswer, Outcome, Receipt, Refused, Simulated, Unavailable
-from tests.integration.test_outbox import claim, intend, letters, settle, states
+from tests.integration.outbox_scenes import claim, intend, letters, settle, states
 
 MINUTE = timedelta(minutes=1)
 BUSY = Unavailable("429", retry_after=timedelta(seconds=7), whole=True)

@@ -44,18 +44,6 @@ from tests.integration.acts import (
 )
 
 
-@pytest.fixture
-def campaign(db: Database) -> Campaign:
-    with db.begin() as session:
-        return factories.campaign(session, slug="rents", targets=2)
-
-
-@pytest.fixture
-def signed(db: Database, settings: Settings, campaign: Campaign, now: datetime) -> Signature:
-    """Jane has signed; her link is in the mail."""
-    return sign(db, settings, now)
-
-
 def test_signing_writes_signature_link_and_confirmation_and_no_letter(
     db: Database, settings: Settings, signed: Signature
 ) -> None:

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -16,19 +15,13 @@ from sqlalchemy import func, select
 from outreach.audit import audit
 from outreach.domain.deliveries import State
 from outreach.domain.waves import WaveKind
-from outreach.models import Campaign, Database, Delivery, LogEntry, Suppression
-from outreach.settings import Settings
+from outreach.models import Campaign, Delivery, LogEntry, Suppression
 from tests.integration.wave_scenes import Scene, confirmed, crowd, holding_campaign
 
 pytestmark = pytest.mark.servers
 
 ROOT = Path(__file__).parents[2]
 READERS, STOPPED, CHUNK = 2_000, 40, 100
-
-
-@pytest.fixture
-def scene(db: Database, settings: Settings, now: datetime) -> Scene:
-    return Scene(db, settings, now)
 
 
 def builder(scene: Scene, folder: Path, *, point: str = "") -> subprocess.Popen[bytes]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 import pytest
 from sqlalchemy import func, select
 from starlette.testclient import TestClient
@@ -12,7 +10,6 @@ from outreach import outbox, waves
 from outreach.domain.deliveries import State
 from outreach.domain.waves import WaveKind, WaveState
 from outreach.models import AuditEntry, CampaignState, Database, Mailing, Wave
-from outreach.settings import Settings
 from tests import factories
 from tests.integration.inside import fields, send
 from tests.integration.wave_scenes import Scene, agreeing, confirmed, holding_campaign
@@ -22,11 +19,6 @@ pytestmark = pytest.mark.usefixtures("rung")
 
 NEW = "/console/campaigns/rents/waves/new"
 HOSTILE = '<script>alert("x")</script>{{ 7*7 }}'
-
-
-@pytest.fixture
-def scene(db: Database, settings: Settings, now: datetime) -> Scene:
-    return Scene(db, settings, now)
 
 
 def planned(db: Database) -> Wave:

@@ -12,7 +12,6 @@ from outreach import outbox, signing
 from outreach.domain.deliveries import MailClass, State
 from outreach.errors import NotNow
 from outreach.models import (
-    Campaign,
     Consent,
     Database,
     Delivery,
@@ -31,18 +30,6 @@ from tests.integration.acts import (
     sign,
     withdraw,
 )
-
-
-@pytest.fixture
-def campaign(db: Database) -> Campaign:
-    with db.begin() as session:
-        return factories.campaign(session, slug="rents", targets=2)
-
-
-@pytest.fixture
-def signed(db: Database, settings: Settings, campaign: Campaign, now: datetime) -> Signature:
-    """Jane has signed; her link is in the mail."""
-    return sign(db, settings, now)
 
 
 def test_the_receipt_shows_each_letter_and_what_became_of_it(

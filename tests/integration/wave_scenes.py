@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
 from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
@@ -148,3 +149,8 @@ class Scene:
 
 REFUSED = Refused("never")
 NO_ANSWER = NoAnswer("silence")
+
+
+@pytest.fixture
+def scene(db: Database, settings: Settings, now: datetime) -> Scene:
+    return Scene(db, settings, now)
