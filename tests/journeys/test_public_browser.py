@@ -10,11 +10,11 @@ import pytest
 from playwright.sync_api import Page, expect
 from sqlalchemy import select
 
-from outreach import signing
+from outreach import signing, stopping
 from outreach.domain.deliveries import MailClass, Stream
 from outreach.domain.messages import Mailbox, Message
-from outreach.keys import Keys, hash_of
-from outreach.models import Ask, CampaignKind, CampaignState, Signature, SignatureState, Token
+from outreach.keys import Keys
+from outreach.models import Ask, Campaign, CampaignKind, CampaignState, Signature, SignatureState
 from outreach.transports.mailbox import MailboxTransport
 from tests import factories
 from tests.browser import DESK, PHONE, Site, Visitor, barriers, sideways
@@ -226,6 +226,18 @@ def test_the_mailbox_can_be_searched(site: Site, visit: Visitor) -> None:
     expect(page.get_by_text("No mail holds")).to_be_visible()
 
 
+def stop_paths(site: Site) -> Iterator[str]:
+    """The page behind "stop these mails": for somebody who has not, and for one who has, of each kind."""
+    keys, now = Keys(site.settings.secret_key), datetime.now(UTC)
+    for much in (None, *stopping.Much):
+        with site.db.begin() as session:
+            campaign = session.scalars(select(Campaign).where(Campaign.slug == "shelters")).one()
+            token = keys.stop_token(factories.supporter(session).ref, campaign.id)
+            if much:
+                stopping.stop(session, token, keys=keys, much=much, source="link", now=now)
+        yield f"/u/{token}"
+
+
 def every_page(site: Site) -> Iterator[str]:
     """The path of each public page and of each of its states."""
     yield from ("/", "/c/shelters", "/c/won", "/c/shelters/check-your-email", "/nowhere")
@@ -233,12 +245,7 @@ def every_page(site: Site) -> Iterator[str]:
     yield confirm_path(site, "late@example.org", ago=timedelta(days=8))
     receipt = receipt_path(site, "follows@example.org")
     yield from (receipt, f"{receipt}/withdraw", receipt_path(site, "gone@example.org", withdrawn=True))
-    with site.db.begin() as session:
-        reader = factories.supporter(session)
-        session.add(
-            Token(hash=hash_of("s"), purpose="unsubscribe", supporter_id=reader.id, created_at=datetime.now(UTC))
-        )
-    yield "/u/s"
+    yield from stop_paths(site)
     mail = store_mail(site)
     yield from ("/dev/mail", "/dev/mail?q=nothing", mail, f"{mail}?view=text", f"{mail}?view=headers")
 
@@ -248,7 +255,9 @@ def every_page(site: Site) -> Iterator[str]:
 def test_no_page_keeps_anybody_out(site: Site, visit: Visitor, theme: str, size: dict[str, int]) -> None:
     page = visit("/", theme=theme, size=size).page
     for path in every_page(site):
-        page.goto(site.url + path)
+        answer = page.goto(site.url + path)
+        assert answer is not None
+        assert (answer.status == 404) == (path == "/nowhere"), path
         assert barriers(page) == [], path
         assert sideways(page) == 0, path
     page.goto(site.url + "/c/shelters")

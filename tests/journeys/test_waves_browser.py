@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from playwright.sync_api import Page, expect
 from sqlalchemy import select
 
-from outreach import accounts, alerts, ladders, outbox, waves
+from outreach import accounts, alerts, holidays, ladders, outbox, waves
 from outreach.domain.deliveries import State
 from outreach.domain.waves import WaveKind, WaveState
 from outreach.keys import Keys
-from outreach.models import Campaign, Lane, Role, SignatureState, Wave
+from outreach.models import Campaign, Lane, Role, Rung, SignatureState, Wave
 from tests import factories
 from tests.browser import DESK, PHONE, Site, Visitor, barriers, sideways
 from tests.integration.wave_scenes import agreeing, confirmed, holding_campaign
@@ -164,3 +165,52 @@ def test_nobody_is_kept_out_of_the_pages_of_waves(site: Site, visit: Visitor, si
     page.goto(f"{site.url}{NEW}?kind=mailing")
     page.get_by_role("button", name="Check this wave").click()
     assert (barriers(page), sideways(page)) == ([], 0)  # with its errors
+
+
+def steps_through(page: Page, site: Site) -> Iterator[str]:
+    """Each page of limits, people and follow-up steps, open in the browser; its name."""
+    furnish(site)
+    with site.db.begin() as session:
+        outbox.set_budget(session, "domain:example.gov", per_hour=600, hours="08:00-18:00", days="mon-fri")
+        days = holidays.read_days("2026-12-25 Christmas Day")
+        holidays.take_days(session, "us", days, now=datetime.now(UTC), actor="test")
+        factories.signature(session, session.scalars(select(Campaign)).one(), by="jane@example.org")
+        rung_id = session.scalars(select(Rung.id).order_by(Rung.id)).first()
+    follow_ups = "/console/campaigns/rents/follow-ups"
+    for path in (
+        "/staff/budgets",
+        "/staff/budgets/new",
+        "/staff/budgets/domain:example.gov/change",
+        "/staff/budgets/domain:example.gov/drop",
+        "/staff/holidays",
+        "/staff/retention",
+        f"{follow_ups}/new",
+        f"{follow_ups}/1/steps/new",
+        f"{follow_ups}/1/steps/{rung_id}/change",
+        f"{follow_ups}/1/steps/{rung_id}/end",
+        "/staff/people",
+    ):
+        answer = page.goto(site.url + path)
+        assert answer is not None
+        assert answer.status == 200, path
+        yield path
+    page.get_by_role("button", name="See what we hold").click()
+    yield "/staff/people, with its error"
+    page.get_by_label("Email address").fill("jane@example.org")
+    page.get_by_role("button", name="See what we hold").click()
+    yield "/staff/people, somebody"
+    page.get_by_role("button", name="Erase this person").click()
+    yield "/staff/people, before erasing"
+    page.goto(f"{site.url}{follow_ups}/1/steps/new")
+    page.locator("main form button[type=submit]").click()
+    yield f"{follow_ups}/1/steps/new, with its errors"
+
+
+@pytest.mark.parametrize(("size", "theme"), LOOKS, ids=["phone-light", "phone-dark", "desk-light", "desk-dark"])
+def test_nobody_is_kept_out_of_limits_people_and_steps(
+    site: Site, visit: Visitor, size: dict[str, int], theme: str
+) -> None:
+    page = signed_in(site, visit, Role.STAFF, size=size, theme=theme)
+    for name in steps_through(page, site):
+        assert (name, barriers(page), sideways(page)) == (name, [], 0)
+        expect(page.get_by_role("heading", level=1)).to_have_count(1)
