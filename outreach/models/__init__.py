@@ -1,14 +1,26 @@
 """The tables, one file per noun."""
 
+from outreach.domain.replies import ReplyKind, ShareState
 from outreach.domain.waves import Phase, WaveKind, WaveState
 
 from .base import Base, Database, new_ref
-from .campaigns import Ask, Campaign, CampaignKind, CampaignState, Demand, Organisation, Sponsorship
+from .campaigns import (
+    Ask,
+    Campaign,
+    CampaignKind,
+    CampaignState,
+    CampaignText,
+    Demand,
+    Organisation,
+    ShareLink,
+    Sponsorship,
+)
 from .deliveries import Attempt, Bundle, Counter, Delivery, LogEntry, Minute
 from .events import Anomaly, ProviderEvent
 from .ladders import Ladder, Rung, Step
 from .letters import Addressing, LetterVersion
-from .signatures import Consent, Signature, SignatureState, Supporter, Token
+from .replies import InboundTally, Reply
+from .signatures import Consent, Invalidation, SelfSend, Signature, SignatureState, Supporter, Token
 from .staff import AuditEntry, Heartbeat, Role, SignedIn, User
 from .suppressions import Suppression
 from .targets import Channel, Contact, ContactState, Lane, Target
@@ -28,6 +40,7 @@ __all__ = [
     "Campaign",
     "CampaignKind",
     "CampaignState",
+    "CampaignText",
     "Channel",
     "Consent",
     "Contact",
@@ -38,6 +51,8 @@ __all__ = [
     "Demand",
     "Heartbeat",
     "Holiday",
+    "InboundTally",
+    "Invalidation",
     "Ladder",
     "Lane",
     "LetterVersion",
@@ -48,8 +63,13 @@ __all__ = [
     "Phase",
     "ProviderEvent",
     "ProviderState",
+    "Reply",
+    "ReplyKind",
     "Role",
     "Rung",
+    "SelfSend",
+    "ShareLink",
+    "ShareState",
     "Signature",
     "SignatureState",
     "SignedIn",

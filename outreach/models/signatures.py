@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import ForeignKey, Index, text
+from sqlalchemy import JSON, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from .base import Base, Id, by_value
@@ -45,6 +46,7 @@ class Signature(Base):
             "uq_signatures_standing",
             "campaign_id",
             "supporter_id",
+            "household_key",
             unique=True,
             postgresql_where=text("state IN ('pending', 'confirmed')"),
             sqlite_where=text("state IN ('pending', 'confirmed')"),
@@ -62,6 +64,11 @@ class Signature(Base):
     city: Mapped[str] = mapped_column(default="")
     postal_code: Mapped[str] = mapped_column(default="")
     own_words: Mapped[str] = mapped_column(default="")
+    own_subject: Mapped[str] = mapped_column(default="")  #: "" is the version's own, as is the next
+    own_body: Mapped[str] = mapped_column(default="")  #: the letter's open part as the signer rewrote it: plain text
+    household_key: Mapped[str] = mapped_column(default="")  #: the folded name, where an address may be shared
+    high_risk: Mapped[bool] = mapped_column(default=False)
+    suspect: Mapped[str] = mapped_column(default="")  #: why it is not counted until staff looked; "" counts
     language: Mapped[str] = mapped_column(default="en")
     text_hash: Mapped[str] = mapped_column(default="")
     source: Mapped[str] = mapped_column(default="")
@@ -70,7 +77,37 @@ class Signature(Base):
     confirmed_at: Mapped[datetime | None]
     withdrawn_at: Mapped[datetime | None]
     shared_at: Mapped[datetime | None]
+    shredded_at: Mapped[datetime | None]  #: when the letter's words were deleted, after they had been delivered
+    invalidation_id: Mapped[int | None] = mapped_column(ForeignKey("invalidations.id"), index=True)
     supporter: Mapped[Supporter] = relationship()
+
+
+class Invalidation(Base):
+    """Signatures that staff ended together, and what they were found by; it can be taken back as a whole."""
+
+    __tablename__ = "invalidations"
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id"), index=True)
+    sieve: Mapped[dict[str, Any]] = mapped_column(JSON)  #: what they have in common, as it was previewed
+    reason: Mapped[str]
+    total: Mapped[int]  #: how many the preview found
+    made_by: Mapped[str]
+    made_at: Mapped[datetime]
+    done_at: Mapped[datetime | None]
+    undone_by: Mapped[str] = mapped_column(default="")
+    undone_at: Mapped[datetime | None]
+
+
+class SelfSend(Base):
+    """A signer's word that they sent a letter from their own mail app. Never counted as delivered by us."""
+
+    __tablename__ = "self_sends"
+
+    signature_id: Mapped[int] = mapped_column(ForeignKey("signatures.id"), primary_key=True)
+    target_id: Mapped[int] = mapped_column(ForeignKey("targets.id"), primary_key=True)
+    way: Mapped[str]  #: "mailto", "copy", "gmail", "outlook"
+    at: Mapped[datetime]
 
 
 class Consent(Base):
