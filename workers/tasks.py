@@ -21,8 +21,15 @@ LONG_GONE = timedelta(days=1)
 
 @app.task(name="outreach.send")  # type: ignore[untyped-decorator]
 def send(stream: str) -> None:
-    """Hand over what is due in a stream; ring again if something left, as there may be more."""
+    """Hand over what is due in a stream; ring again if something left, as there may be more.
+
+    A full batch rings for one process more, which rings for the next: rings never outnumber the batches that left.
+    """
     here = joined()
+
+    def ring() -> None:
+        wake(broker_url(here.settings), Stream(stream))
+
     with alive.busy:
         accepted = sending.send_due(
             here.db,
@@ -32,9 +39,10 @@ def send(stream: str) -> None:
             settings=here.settings,
             fallback=here.fallback,
             goes_on=alive.goes_on,
+            plenty=ring,
         )
     if accepted > 0 and alive.goes_on():
-        wake(broker_url(here.settings), Stream(stream))
+        ring()
 
 
 @app.task(name="outreach.sweep")  # type: ignore[untyped-decorator]

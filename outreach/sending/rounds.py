@@ -63,14 +63,22 @@ def send_due(
     settings: Settings,
     fallback: Fallback | None = None,
     goes_on: Callable[[], bool] = lambda: True,
+    plenty: Callable[[], None] = lambda: None,
 ) -> int:
     """Send what is due in `stream` until nothing is, or ten seconds have passed. Returns how many were accepted.
 
     What may leave while the way out of `hands` is closed goes by `fallback`, if there is one. A negative number says
     that nothing at all was due or allowed. `goes_on` is asked before each round; when it says no, or the stretch is
-    over, the mails in the air are finished and the rest goes back to the queue.
+    over, the mails in the air are finished and the rest goes back to the queue. `plenty` is called once when a claim
+    came back full: there is work for another process too.
     """
-    begun, accepted, found = time.monotonic(), 0, False
+    begun, accepted, found, told = time.monotonic(), 0, False, False
+
+    def tell() -> None:
+        nonlocal told
+        if not told:
+            told = True
+            plenty()
 
     def may_go_on() -> bool:
         return goes_on() and time.monotonic() - begun < _STRETCH
@@ -80,7 +88,7 @@ def send_due(
         if fallback is not None:
             with db.read() as session:
                 way = choose_way(session, hands, fallback, stream=stream, now=db.now())
-        batch = _send_batch(db, way, desk, stream=stream, settings=settings, goes_on=may_go_on)
+        batch = _send_batch(db, way, desk, stream=stream, settings=settings, goes_on=may_go_on, full=tell)
         if batch is None:
             break
         found = True
@@ -89,7 +97,14 @@ def send_due(
 
 
 def _send_batch(
-    db: Database, way: Way, desk: Desk, *, stream: Stream, settings: Settings, goes_on: Callable[[], bool]
+    db: Database,
+    way: Way,
+    desk: Desk,
+    *,
+    stream: Stream,
+    settings: Settings,
+    goes_on: Callable[[], bool],
+    full: Callable[[], None],
 ) -> int | None:
     lease = timedelta(seconds=settings.lease_seconds)
     limit = settings.batch if way.places is None else min(settings.batch, way.places)
@@ -107,6 +122,8 @@ def _send_batch(
     if held is None:
         return None
     reached("after_claim")
+    if len(held.ids) >= limit:
+        full()
     with db.read() as session:
         parcels = desk.make_up(session, held.ids)
     accepted = _work_off(db, way, held, parcels, settings=settings, goes_on=goes_on)

@@ -228,3 +228,23 @@ def test_a_worker_that_is_told_to_stop_gives_back_what_it_has_not_begun(
     hands.close()
     assert sent == 2
     assert states(db) == {State.ACCEPTED: 2, State.QUEUED: 4}
+
+
+def test_a_claim_that_comes_back_full_is_told_once_and_a_smaller_one_is_not(
+    db: Database, with_settings: Callable[..., Settings]
+) -> None:
+    settings = with_settings(batch="2")
+    campaign_with(db, 5, settings)
+    hands, told = Hands(MemoryTransport(), width=2), list[str]()
+    desk = Desk(settings, factories.KEYS)
+
+    def stretch() -> int:
+        return send_due(
+            db, hands, desk, stream=Stream.LETTERS, settings=settings, plenty=lambda: told.append("there is more")
+        )
+
+    assert stretch() == 5
+    assert told == ["there is more"]
+    assert stretch() == -1
+    hands.close()
+    assert told == ["there is more"], "an empty outbox calls for nobody"
