@@ -109,6 +109,7 @@ def add(
         conditions={f"not_{word}": True for word in unless or []},
         purpose=purpose,
     )
+    ladders.check(new)
     with base.engine() as engine, engine.db.begin() as session:
         rung = ladders.add_rung(session, find(session, ladder), new, now=engine.now(), actor="cli")
         _say(rung.id, f"Rung {rung.id} is there.", as_json=as_json)

@@ -82,6 +82,7 @@ def plan(
     )
     with base.engine() as engine:
         now = engine.now()
+        waves.check(draft)
         with engine.db.begin() as session:
             wave = waves.plan(session, draft, settings=engine.settings, now=now, actor="cli")
         seen = _look(engine, wave, now)

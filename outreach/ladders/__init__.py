@@ -4,7 +4,7 @@ building.py   ladders and their rungs, and those every campaign begins with
 climbing.py   the chore: put signers on rungs, and send what is due
 """
 
-from .building import DEFAULTS, NewRung, add_rung, build, edit_rung, end_rung, ladders_of, stop
+from .building import DEFAULTS, NewRung, add_rung, build, check, edit_rung, end_rung, ladders_of, stop
 from .climbing import Climbed, climb
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "NewRung",
     "add_rung",
     "build",
+    "check",
     "climb",
     "edit_rung",
     "end_rung",

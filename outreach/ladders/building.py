@@ -116,8 +116,17 @@ def ladders_of(session: Session, campaign: Campaign) -> list[Ladder]:
     return list(session.scalars(select(Ladder).where(Ladder.campaign_id == campaign.id).order_by(Ladder.id)))
 
 
+def check(new: NewRung) -> None:
+    """Look hard at a rung before the transaction that adds it. BadInput or BadTemplate."""
+    _check_times(new)
+    check_mailing(new.subject, new.body)
+
+
 def add_rung(session: Session, ladder: Ladder, rung: NewRung, *, now: datetime, actor: str) -> Rung:
-    """One more rung at the end. It is for what happens from now on: nobody is written to for what is past."""
+    """One more rung at the end. It is for what happens from now on: nobody is written to for what is past.
+
+    `check` it before the transaction: the trial of a new text takes a fifth of a second.
+    """
     if ladder.stopped_at is not None:
         raise NotNow("This ladder was stopped.", where=str(ladder.id), advice="Build a new one.")
     number = 1 + max((r.number for r in ladder.rungs), default=0)
@@ -152,9 +161,8 @@ def stop(session: Session, ladder: Ladder, *, now: datetime, actor: str) -> None
 
 
 def _add(session: Session, ladder: Ladder, number: int, new: NewRung, *, now: datetime, checked: bool = False) -> Rung:
-    _check(new)
     if not checked:
-        check_mailing(new.subject, new.body)
+        check(new)
     rung = Rung(
         ladder_id=ladder.id,
         number=number,
@@ -174,7 +182,7 @@ def _add(session: Session, ladder: Ladder, number: int, new: NewRung, *, now: da
     return rung
 
 
-def _check(new: NewRung) -> None:
+def _check_times(new: NewRung) -> None:
     if not timedelta(0) <= new.wait <= timedelta(days=365):
         raise BadInput("A step waits between nothing and a year.", where="wait", advice="For example 14 days.")
     try:

@@ -10,7 +10,7 @@ progress.py    what is shown of a wave
 """
 
 from .audiences import Count
-from .drafting import Draft, plan, times_said
+from .drafting import Draft, check, plan, times_said
 from .progress import Preview, Progress, audience_counts, listing, preview, progress
 from .starting import cancel, find, pause, resume, start, undo
 from .ticking import Ticked, stream_of, tick, tidy
@@ -23,6 +23,7 @@ __all__ = [
     "Ticked",
     "audience_counts",
     "cancel",
+    "check",
     "find",
     "listing",
     "pause",

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from outreach import audit_log, campaigns, mailings
+from outreach import audit_log, campaigns, mailings, merge
 from outreach.domain.audiences import Audience
 from outreach.domain.pacing import OfficeHours
 from outreach.domain.wall_times import WallTime
@@ -50,8 +50,17 @@ class Draft:
     language: str = "en"
 
 
+def check(draft: Draft) -> None:
+    """Look hard at what a mailing says, before the transaction that plans it. BadTemplate names part and line."""
+    if draft.kind is WaveKind.MAILING and draft.subject.strip() and draft.body.strip():
+        merge.check_mailing(draft.subject, draft.body)
+
+
 def plan(session: Session, draft: Draft, *, settings: Settings, now: datetime, actor: str) -> Wave:
-    """Write the draft down as a wave; nothing leaves before it is started. BadInput names what cannot be taken."""
+    """Write the draft down as a wave; nothing leaves before it is started. BadInput names what cannot be taken.
+
+    `check` it before the transaction: the trial of a new text takes a fifth of a second.
+    """
     campaign = campaigns.find(session, draft.campaign)
     if campaign.state is CampaignState.DRAFT:
         raise NotNow(

@@ -62,6 +62,7 @@ def add(request: Request, slug: str, number: int, form: Form, person: Signed) ->
     if made is None:
         return _page(request, slug, number, None, form.with_errors(errors, rung_forms.ORDER), status=422)
     try:
+        ladders.check(made)
         with db_of(request).begin() as session:
             ladder = session.get(Ladder, number if number < 1 << 53 else 0, with_for_update=True)
             place = _place(session, slug, number, None)
@@ -89,6 +90,7 @@ def do_change(request: Request, slug: str, number: int, step: int, form: Form, p
     if made is None:
         return _page(request, slug, number, step, form.with_errors(errors, rung_forms.ORDER), status=422)
     try:
+        ladders.check(made)
         with db_of(request).begin() as session:
             rung = _locked(session, slug, number, step)
             ladders.edit_rung(session, rung, made, now=now_of(request), actor=person.actor)

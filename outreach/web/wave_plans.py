@@ -56,6 +56,7 @@ def plan(request: Request, slug: str, form: Form, person: Signed) -> Response:
         return _page(request, campaign, WaveKind(kind), form.with_errors(errors, wave_forms.ORDER), status=422)
     now = now_of(request)
     try:
+        waves.check(draft)
         with db_of(request).begin() as session:
             wave = waves.plan(session, draft, settings=settings_of(request), now=now, actor=person.actor)
             if like := form.values.get("like"):

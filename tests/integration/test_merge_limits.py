@@ -70,19 +70,43 @@ def _trial(monkeypatch: pytest.MonkeyPatch, script: str) -> None:
     [
         "x = 'a' * 10**9; print('null')",
         "while True: pass",
-        "import time; time.sleep(60)",
         f"sys.stdout.write('x' * {OUTPUT * 4}); sys.stdout.flush()",
         "raise SystemExit(3)",
         "import os; os.abort()",
         "pass",
     ],
-    ids=["memory", "cpu", "wall", "output", "exit", "abort", "silence"],
+    ids=["memory", "cpu", "output", "exit", "abort", "silence"],
 )
 def test_threat_a5_code_that_got_past_the_list_is_stopped_and_the_letter_refused(
     monkeypatch: pytest.MonkeyPatch, script: str
 ) -> None:
     with pytest.raises(BadTemplate, match="more time or memory"):
         _trial(monkeypatch, script)
+
+
+def test_threat_a5_what_stands_still_is_refused_for_the_clock_after_a_second_try(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(checking, "WALL_SECONDS", 1)
+    tries = tmp_path / "tries"
+    with pytest.raises(BadTemplate, match=r"not done after 1 seconds, twice.*very busy") as refused:
+        _trial(monkeypatch, f"open({str(tries)!r}, 'a').write('.'); import time; time.sleep(60)")
+    assert len(tries.read_text()) <= 2, "a busy machine may not even have begun"
+    assert "letter" in refused.value.where
+
+
+def test_a_try_that_the_machine_was_too_busy_for_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = iter([subprocess.TimeoutExpired("trial", 20), b"null"])
+
+    def answer(_: object) -> bytes:
+        told = next(answers)
+        if isinstance(told, Exception):
+            raise told
+        return told
+
+    monkeypatch.setattr(checking, "_answer", answer)
+    checking._try_out(GOOD)
+    assert next(answers, "used up") == "used up"
 
 
 def test_threat_a3_the_trial_knows_nothing_of_our_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ from starlette.testclient import TestClient
 
 from outreach import ladders
 from outreach.domain.ladders import StepState, Trigger
+from outreach.merge import checking
 from outreach.models import AuditEntry, Database, Ladder, Rung, SignatureState, Step
 from tests import factories
 from tests.integration.inside import fields, send, token
@@ -59,6 +60,25 @@ def test_a_step_is_added_with_all_that_was_typed(organizer: TestClient, db: Data
     assert (added.zone, added.purpose, added.conditions) == ("Europe/Berlin", "updates", {"not_shared": True})
     assert (added.subject, added.body) == (WORDS["subject"], WORDS["body"])
     assert acts(db) == ["rung.add"]
+
+
+def test_no_transaction_is_open_while_a_new_text_is_tried_out(
+    organizer: TestClient, db: Database, ladder: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writers, try_out = list[int](), checking._answer
+
+    def watched(parts: tuple[str, ...]) -> bytes:
+        writers.append(db.engine.pool.checkedout())  # type: ignore[attr-defined]
+        return try_out(parts)
+
+    monkeypatch.setattr(checking, "_answer", watched)
+    checking.check_mailing.cache_clear()
+    path = f"{PAGE}/{ladder}/steps/new"
+    typed = {"trigger": "confirmed", "wait": "1", "unit": "days", **WORDS}
+    send(organizer, path, **typed)
+    send(organizer, f"{PAGE}/{ladder}/steps/{rungs(db)[0].id}/change", **{**typed, "subject": "Another subject"})
+    assert len(rungs(db)) == 3
+    assert writers == [0, 0]
 
 
 def test_a_form_that_is_posted_twice_adds_one_step(organizer: TestClient, db: Database, ladder: int) -> None:
