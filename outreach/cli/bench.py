@@ -29,6 +29,7 @@ Letters = Annotated[int, typer.Option(min=100, max=1_000_000, help="How many let
 Base = Annotated[Kind, typer.Option("--database", help="Where the outbox lies.")]
 Workers = Annotated[int, typer.Option(min=1, max=64, help="Worker processes.")]
 Celery = Annotated[bool, typer.Option("--celery", help="With a real Celery worker instead of the bare sending loop.")]
+Rows = Annotated[int, typer.Option(min=1_000, max=10_000_000, help="How many rows to measure with.")]
 Profile = Annotated[str, typer.Option(metavar="FILE", help="Write cProfile's figures of each worker to FILE.0, FILE.1")]
 
 
@@ -37,9 +38,10 @@ def register(top: typer.Typer) -> None:
     top.add_typer(app, name="bench")
 
 
-def _report() -> Any:
+def _bench(name: str) -> Any:
+    """A module of `tests.bench`."""
     try:
-        return importlib.import_module("tests.bench.report")
+        return importlib.import_module(f"tests.bench.{name}")
     except ModuleNotFoundError as error:
         raise NotNow(
             f"Benchmarks need the tests' servers, and {error.name} is not here.",
@@ -51,7 +53,7 @@ def _report() -> Any:
 @app.command()
 def engine(letters: Letters = 10_000, as_json: Json = False) -> None:
     """Every way out on SQLite and PostgreSQL, each beside a bare client in the same minute."""
-    report = _report()
+    report = _bench("report")
     runs = report.engine(letters, told=lambda run: None if as_json else base.err.print(_line(report, run)))
     _tell(report, runs, report.as_json(runs), as_json)
 
@@ -96,8 +98,28 @@ def claim(
     _one("nothing", letters, database, workers, False, profile, as_json)
 
 
+@app.command()
+def mailing(
+    letters: Letters = 10_000,
+    database: Base = Kind.POSTGRESQL,
+    workers: Workers = 2,
+    profile: Profile = "",
+    as_json: Json = False,
+) -> None:
+    """One mailing to so many signers, up to 500 of them in a request to a fake SendGrid."""
+    report = _bench("report")
+    run = report.mailing(letters, str(database), processes=workers, profile=profile)
+    _tell(report, [run], run.as_json(), as_json)
+
+
+@app.command()
+def plan(rows: Rows = 100_000, database: Base = Kind.POSTGRESQL, as_json: Json = False) -> None:
+    """A mailing to so many signers becomes deliveries, beside a bare INSERT … SELECT of as many rows."""
+    _tell_figures(_bench("plans").build(rows, str(database)).as_json(), as_json)
+
+
 def _one(transport: str, letters: int, database: Kind, workers: int, celery: bool, profile: str, as_json: bool) -> None:
-    report = _report()
+    report = _bench("report")
     run = report.one(transport, letters, str(database), celery=celery, processes=workers, profile=profile)
     _tell(report, [run], run.as_json(), as_json)
 
@@ -115,6 +137,17 @@ def _tell(report: Any, runs: Sequence[Any], answer: dict[str, Any], as_json: boo
         for line in _aligned(report.as_table(runs)):
             base.out.print(line)
     if any(run.lost or run.doubled for run in runs):
+        raise typer.Exit(1)
+
+
+def _tell_figures(figures: dict[str, Any], as_json: bool) -> None:
+    """Show one run's figures, each with its name; exit 1 when something was lost or doubled."""
+    if as_json:
+        base.emit(figures)
+    else:
+        for name, value in figures.items():
+            base.out.print(f"{name:<20} {value:,}" if isinstance(value, int | float) else f"{name:<20} {value}")
+    if figures.get("lost") or figures.get("doubled"):
         raise typer.Exit(1)
 
 

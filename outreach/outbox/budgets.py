@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import or_, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from outreach.domain.deliveries import Stream
@@ -46,10 +47,12 @@ def set_budget(
     if key.startswith("domain:"):
         _name_domains(session)
     limits: dict[str, Any] = {"per_hour": per_hour, "per_day": per_day, "hours": hours, "days": days, "zone": zone}
-    budget = session.get(Budget, key, with_for_update=True) or Budget(key=key)
+    insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
+    # The row first: two people may set the first limit of a key at the same moment. The later one's words hold.
+    session.execute(insert(Budget).values(key=key, days=days, zone=zone).on_conflict_do_nothing())
+    budget = session.get_one(Budget, key, with_for_update=True, populate_existing=True)
     for name, value in {**limits, "curve": list(curve) if curve else None}.items():
         setattr(budget, name, value)
-    session.add(budget)
     session.flush()
     return budget
 

@@ -1,9 +1,16 @@
-"""How fast the engine is, beside a bare client on the same machine in the same minute. `./run bench …` calls it.
+"""How fast the engine is, beside something bare on the same machine in the same minute. `./run bench …` calls it.
 
 scene.py       a database full of letters that may leave
-processes.py   workers and far servers as processes; what they cost
-worker.py      one worker process without Celery: the sending loop and nothing else
+crowd.py       very many signers of one campaign, made inside the database
+databases.py   fresh ones to measure on
+environs.py    the environment of a process that is measured
+machine.py     what processes cost
+far.py         the servers that mail is handed to, with their ledgers
 reference.py   bare clients that send the same bytes: what the engine is measured against
+worker.py      one worker process without Celery: the sending loop and nothing else
+builder.py     one process that turns a wave into deliveries
+crews.py       workers of either kind, and what they cost
 measure.py     one run: scene, far server, workers, and the far server's ledger as witness
+plans.py       a mailing to very many signers becomes deliveries
 report.py      several runs as tables or JSON
 """

@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from tests import servers
-from tests.bench.measure import DATABASES, TRANSPORTS, Run, run
+from outreach.domain.deliveries import Stream
+from tests.bench.databases import databases
+from tests.bench.far import TRANSPORTS
+from tests.bench.measure import Run, run
+
+DATABASES = ("sqlite", "postgresql")
 
 _HEAD = (
     *("way out", "database", "workers", "letters/s", "bare client/s", "ratio"),
     *("CPU s/1000", "far CPU s/1000", "MB", "lost", "doubled"),
 )
-
-
-@contextmanager
-def databases(wanted: Sequence[str]) -> Iterator[dict[str, str]]:
-    """Name → what `run` takes. PostgreSQL is a real one that keeps what it commits."""
-    given = {"sqlite": "sqlite"} if "sqlite" in wanted else {}
-    if "postgresql" not in wanted:
-        yield given
-        return
-    with servers.postgres(durable=True) as url:
-        yield {**given, "postgresql": url}
 
 
 def engine(letters: int, wanted: Sequence[str] = DATABASES, *, told: Callable[[Run], None]) -> list[Run]:
@@ -45,6 +37,13 @@ def one(
     """One way out on one database."""
     with databases([database]) as places:
         return run(transport, places[database], letters, celery=celery, processes=processes, profile=profile)
+
+
+def mailing(letters: int, database: str, *, processes: int = 2, profile: str = "") -> Run:
+    """One mailing to so many signers, who share requests to a fake SendGrid."""
+    with databases([database]) as places:
+        place = places[database]
+        return run("sendgrid", place, letters, stream=Stream.NEWS, processes=processes, profile=profile)
 
 
 def as_table(runs: Sequence[Run]) -> list[tuple[str, ...]]:

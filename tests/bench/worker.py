@@ -10,7 +10,6 @@ import argparse
 import json
 import sys
 import time
-from pathlib import Path
 
 import structlog
 from sqlalchemy import exists, select
@@ -23,6 +22,7 @@ from outreach.sending import Desk, Hands, send_due
 from outreach.settings import Settings
 from outreach.transports import make_transport
 from outreach.transports.base import Receipt
+from tests.bench.machine import peak_mb
 
 _WAITING = select(exists().where(Delivery.state.in_([State.QUEUED, State.CLAIMED, State.SENDING])))
 #: Another worker holds the lanes, or has the last letters in the air.
@@ -44,6 +44,7 @@ class Nothing:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--transport", default="")
+    parser.add_argument("--stream", type=Stream, default=Stream.LETTERS)
     parser.add_argument("--profile", default="", help="write cProfile's figures of the loop to this file")
     options = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
@@ -59,28 +60,22 @@ def main() -> None:
         import cProfile
 
         profile = cProfile.Profile()
-        accepted = profile.runcall(_work, db, hands, desk, settings)
+        accepted = profile.runcall(_work, db, hands, desk, settings, options.stream)
         profile.dump_stats(options.profile)
     else:
-        accepted = _work(db, hands, desk, settings)
+        accepted = _work(db, hands, desk, settings, options.stream)
     ended = time.monotonic()
     told = {"began": began, "ended": ended, "cpu_s": time.process_time() - cpu, "accepted": accepted}
-    told["rss_mb"] = _peak_mb()
+    told["rss_mb"] = peak_mb()
     print(json.dumps(told), flush=True)
     hands.close()
     db.close()
 
 
-def _peak_mb() -> float:
-    # Not getrusage: there a child begins with the peak of the process that started it.
-    line = next(s for s in Path("/proc/self/status").read_text().splitlines() if s.startswith("VmHWM"))
-    return int(line.split()[1]) / 1024
-
-
-def _work(db: Database, hands: Hands, desk: Desk, settings: Settings) -> int:
+def _work(db: Database, hands: Hands, desk: Desk, settings: Settings, stream: Stream) -> int:
     accepted = 0
     while True:
-        sent = send_due(db, hands, desk, stream=Stream.LETTERS, settings=settings)
+        sent = send_due(db, hands, desk, stream=stream, settings=settings)
         accepted += max(sent, 0)
         if sent < 0:
             with db.read() as session:

@@ -26,6 +26,7 @@ from outreach.settings import Settings
 from outreach.transports.base import Receipt
 from tests import factories
 from tests.integration.pacing_machine import Mailbox
+from tests.integration.races import behind
 
 LEASE = timedelta(minutes=2)
 HOUR = timedelta(hours=1)
@@ -242,6 +243,16 @@ def test_a_budget_that_is_raised_holds_at_the_next_claim(db: Database, now: date
     budget(db, "stream:letters", per_hour=120)
     assert send(db, now + timedelta(seconds=1)) == [], "what was spent stays spent"
     assert len(send(db, now + timedelta(seconds=32))) == 1
+
+
+def test_two_people_may_set_the_first_limit_of_a_key_at_the_same_moment(db: Database) -> None:
+    behind(
+        db,
+        lambda session: outbox.set_budget(session, "stream:letters", per_hour=5),
+        lambda session: outbox.set_budget(session, "stream:letters", per_hour=7),
+    )
+    with db.read() as session:
+        assert [found.per_hour for found in outbox.budgets_set(session)] == [7], "the later one's words hold"
 
 
 @pytest.mark.parametrize("key", ["", "letters", "stream:all", "domain:", "domain:a b.org", "wave:0", "wave:x"])
