@@ -239,7 +239,7 @@ def find(session: Session, slug: str) -> Campaign:
     return found
 
 
-def _locked(session: Session, slug: str) -> Campaign:
+def locked(session: Session, slug: str) -> Campaign:
     """The same, and nobody else opens or closes it until the transaction ends."""
     campaign = find(session, slug)
     session.refresh(campaign, with_for_update={"key_share": True})
@@ -263,7 +263,7 @@ def publish(session: Session, slug: str, *, hold_for_waves: bool = False, now: d
     Publishing again changes nothing, except that `hold_for_waves` may still be asked for: later letters then wait.
     NotNow for a campaign that is closed or has no target or no letter.
     """
-    campaign = _locked(session, slug)
+    campaign = locked(session, slug)
     if campaign.state is CampaignState.CLOSED:
         raise NotNow("The campaign is closed.", where=slug, advice="Import its page under another title to begin anew.")
     is_published = campaign.state is CampaignState.PUBLISHED
@@ -303,7 +303,7 @@ def _open_standing_wave(session: Session, campaign: Campaign, *, now: datetime) 
 
 def close(session: Session, slug: str, *, now: datetime, actor: str) -> Campaign:
     """Take no more signatures. Letters that were confirmed still leave. Closing again changes nothing."""
-    campaign = _locked(session, slug)
+    campaign = locked(session, slug)
     if campaign.state is CampaignState.CLOSED:
         return campaign
     before = {"state": campaign.state.value}

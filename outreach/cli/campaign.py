@@ -7,14 +7,15 @@ from typing import Annotated, Any
 
 import typer
 
-from outreach import campaigns, targets
-from outreach.cli import base, files
+from outreach import campaign_settings, campaigns, targets
+from outreach.cli import base, campaign_set, files
 from outreach.cli.base import Json
 from outreach.domain import pages
 from outreach.errors import BadPage, OutreachError
 from outreach.models import Campaign
 
 app = typer.Typer(help="Campaigns: import pages, publish, close.", no_args_is_help=True)
+app.command("set")(campaign_set.set_)
 
 Slug = Annotated[str, typer.Argument(metavar="SLUG", help="The campaign's short name.")]
 Files = Annotated[list[Path], typer.Argument(metavar="FILE", help="Campaign pages, as plain text.")]
@@ -173,6 +174,7 @@ def show(slug: Slug, as_json: Json = False) -> None:
         reached = targets.listing(session, campaign)
         shown = {
             **_brief(campaign),
+            "settings": campaign_settings.settings_of(campaign),
             "opening": campaign.opening,
             "demands": [demand.text for demand in campaign.demands],
             "asks": [{"title": ask.title, "text": ask.text} for ask in campaign.asks],

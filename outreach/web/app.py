@@ -21,6 +21,7 @@ from outreach.models import Database
 from outreach.settings import Settings
 from outreach.web import (
     budgets,
+    campaign_settings,
     console,
     dev_mail,
     errors,
@@ -60,6 +61,7 @@ ROOMS = (
     stopping,
     sign_in,
     console,
+    campaign_settings,
     waves,
     wave_plans,
     follow_ups,
