@@ -29,11 +29,13 @@ COLUMNS = {
         ("household_key", "VARCHAR", "''"),
         ("high_risk", "BOOLEAN", "false"),
         ("suspect", "VARCHAR", "''"),
+        ("network", "VARCHAR", "''"),
         ("shredded_at", "TIME", ""),
         ("invalidation_id", "REF invalidations", ""),
     ],
 }
 STANDING = sa.text("state IN ('pending', 'confirmed')")
+SUSPECT = sa.text("suspect <> ''")
 
 
 def upgrade() -> None:
@@ -57,6 +59,8 @@ def upgrade() -> None:
         for name, kind, default in columns:
             _add(table, name, kind, default)
     op.create_index("ix_signatures_invalidation_id", "signatures", ["invalidation_id"])
+    op.create_index("ix_signatures_suspect", "signatures", ["id"], postgresql_where=SUSPECT, sqlite_where=SUSPECT)
+    _counted("campaign_id", "state", "suspect")
     _standing("campaign_id", "supporter_id", "household_key")
 
     op.create_table(
@@ -156,6 +160,12 @@ def _standing(*columns: str) -> None:
     )
 
 
+def _counted(*columns: str) -> None:
+    """What signatures are counted by."""
+    op.drop_index("ix_signatures_campaign_state", "signatures")
+    op.create_index("ix_signatures_campaign_state", "signatures", list(columns))
+
+
 def _add(table: str, name: str, kind: str, default: str) -> None:
     """Add a column in place: making the table anew, as SQLite otherwise needs it, would lose its checks."""
     sqlite = op.get_bind().dialect.name == "sqlite"
@@ -178,6 +188,8 @@ def downgrade() -> None:
         " AND first.id < signatures.id)"
     )
     _standing("campaign_id", "supporter_id")
+    _counted("campaign_id", "state")
+    op.drop_index("ix_signatures_suspect", "signatures")
     op.drop_index("ix_signatures_invalidation_id", "signatures")
     for table, columns in COLUMNS.items():
         for name, _, _ in columns:

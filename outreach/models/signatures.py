@@ -6,7 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, text
+from sqlalchemy import JSON, ColumnElement, ForeignKey, Index, text
+from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from .base import Base, Id, by_value
@@ -52,7 +53,14 @@ class Signature(Base):
             sqlite_where=text("state IN ('pending', 'confirmed')"),
         ),
         Index("ix_signatures_supporter_id", "supporter_id"),
-        Index("ix_signatures_campaign_state", "campaign_id", "state"),  # how many signed, without reading the rows
+        # How many signed, without reading the rows.
+        Index("ix_signatures_campaign_state", "campaign_id", "state", "suspect"),
+        Index(
+            "ix_signatures_suspect",
+            "id",
+            postgresql_where=text("suspect <> ''"),
+            sqlite_where=text("suspect <> ''"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
@@ -71,6 +79,9 @@ class Signature(Base):
     suspect: Mapped[str] = mapped_column(default="")  #: why it is not counted until staff looked; "" counts
     language: Mapped[str] = mapped_column(default="en")
     text_hash: Mapped[str] = mapped_column(default="")
+    network: Mapped[str] = mapped_column(
+        default=""
+    )  #: keyed hash of where the form came from, for a month; "" at high risk
     source: Mapped[str] = mapped_column(default="")
     evidence: Mapped[str] = mapped_column(default="")  #: how it was confirmed: "link", or the import it came with
     created_at: Mapped[datetime]
@@ -80,6 +91,19 @@ class Signature(Base):
     shredded_at: Mapped[datetime | None]  #: when the letter's words were deleted, after they had been delivered
     invalidation_id: Mapped[int | None] = mapped_column(ForeignKey("invalidations.id"), index=True)
     supporter: Mapped[Supporter] = relationship()
+
+    @hybrid_property
+    def is_counted(self) -> bool:
+        """Whether it stands in every number, audience and ladder: confirmed, and nothing about it is suspect.
+
+        The one place that says so, for a row and for a query.
+        """
+        return self.state is SignatureState.CONFIRMED and not self.suspect
+
+    @is_counted.inplace.expression
+    @classmethod
+    def _is_counted(cls) -> ColumnElement[bool]:
+        return (cls.state == SignatureState.CONFIRMED) & (cls.suspect == "")
 
 
 class Invalidation(Base):
