@@ -44,7 +44,7 @@ from outreach.web import (
 )
 from outreach.web.campaign_pages import Counts
 from outreach.web.guards import Guard
-from outreach.web.pages import STATIC, environment
+from outreach.web.pages import STATIC, Pages
 from outreach.web.rates import Rates
 
 #: How the server must be run. An open stream must not keep it from stopping.
@@ -98,7 +98,7 @@ def create_app(settings: Settings, db: Database | None = None, *, now: Callable[
     app.state.db = db or Database(settings.database, pool_size=10)
     app.state.keys = Keys(settings.secret_key)
     app.state.rates = Rates(settings, app.state.keys)
-    app.state.pages = environment(settings)
+    app.state.pages = Pages(settings)
     app.state.counts = Counts()
     app.state.now = now
     app.add_middleware(Guard, settings=settings)

@@ -46,7 +46,7 @@ def error_page(request: Request, status: int, *, said: str = "", wait: int = 0) 
     title, happened, advice = _WORDS[status]
     headers = {"Retry-After": str(wait or 60)} if status in (429, 503) else {}
     return page(request, "error.html", status=status, headers=headers, heading=title, happened=said or happened,
-                advice=advice)  # fmt: skip
+                advice=advice, ways=[])  # fmt: skip
 
 
 def install(app: FastAPI) -> None:

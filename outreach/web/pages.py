@@ -1,4 +1,4 @@
-"""The one environment that makes pages: escaping everywhere, and an undefined name is an error, never a blank."""
+"""What makes pages, in each language: escaping everywhere, and an undefined name is an error, never a blank."""
 
 from __future__ import annotations
 
@@ -11,15 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import Request
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from starlette.background import BackgroundTask
 from starlette.responses import HTMLResponse, Response
 
 from outreach.domain.words import WIDTH
 from outreach.keys import Keys
+from outreach.languages import SOURCE, Language, language
 from outreach.models import Database
 from outreach.paths import folder
 from outreach.settings import Settings
+from outreach.web import speaking
 
 STATIC = Path(__file__).resolve().parent / "static"
 
@@ -42,17 +44,33 @@ def now_of(request: Request) -> datetime:
     return request.app.state.now()  # type: ignore[no-any-return]
 
 
-def environment(settings: Settings) -> Environment:
-    """The page environment. Letters that organizers write are never rendered here (`merge.py` has its own)."""
+class Pages:
+    """The page environments, one for each language, made when it is first spoken."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._environments: dict[str, Environment] = {}
+
+    def template(self, name: str, speaker: Language) -> Template:
+        """`templates/pages/{name}`, speaking that language."""
+        if speaker.code not in self._environments:
+            self._environments[speaker.code] = environment(self._settings, speaker)
+        return self._environments[speaker.code].get_template(name)
+
+
+def environment(settings: Settings, speaker: Language | None = None) -> Environment:
+    """The page environment of a language. Letters that organizers write are never rendered here (`merge` has its own).
+
+    Without `speaker` it speaks English.
+    """
     env = Environment(
         loader=FileSystemLoader(folder("templates") / "pages"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        extensions=["jinja2.ext.i18n"],
     )
-    env.install_null_translations(newstyle=True)  # type: ignore[attr-defined]
+    (speaker or language(SOURCE)).install(env)
     env.globals.update(
         organisation=settings.organisation,
         postal_address=settings.postal_address,
@@ -62,16 +80,15 @@ def environment(settings: Settings) -> Environment:
         static=static,
     )
     env.filters.update(
-        number=number,
         paragraphs=paragraphs,
         reflow=reflow,
         named=named,
-        moment=moment,
         second=second,
-        day=day,
         iso=iso,
         plural=plural,
     )
+    if env.globals["lang"] == SOURCE:
+        env.filters["moment"] = moment  # months of three letters, as in the tables of staff
     return env
 
 
@@ -83,22 +100,31 @@ def page(
     status: int = 200,
     headers: Mapping[str, str] | None = None,
     background: BackgroundTask | None = None,
+    own_language: str = "",
+    default_language: str = "",
     **context: Any,
 ) -> Response:
-    """An answer made of `templates/pages/{name}`. It is `no-store` unless `headers` say otherwise."""
-    html = request.app.state.pages.get_template(name).render(request=request, **context)
-    return HTMLResponse(html, status, dict(headers or {}), background=background)
+    """An answer made of `templates/pages/{name}`. It is `no-store` unless `headers` say otherwise.
+
+    `own_language` is that of the signature it is about, `default_language` that of the campaign; the reader's own
+    choice comes first (see `speaking`).
+    """
+    speaker = speaking.language_of(request, own=own_language, default=default_language)
+    pages: Pages = request.app.state.pages
+    around = {"request": request, "ways": speaking.ways(request, speaker)}
+    html = pages.template(name, speaker).render(around | context)
+    response = HTMLResponse(html, status, dict(headers or {}), background=background)
+    if not speaking.is_inner(request):
+        response.headers["Vary"] = speaking.VARY
+        response.headers["Content-Language"] = speaker.code
+        speaking.remember(request, response)
+    return response
 
 
 @lru_cache(maxsize=64)
 def static(name: str) -> str:
     """The path of a static file, with its own hash in it: it may be cached for ever."""
     return f"/static/{name}?v={hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:10]}"
-
-
-def number(n: int) -> str:
-    """12483 → "12,483"."""
-    return f"{n:,}"
 
 
 def plural(n: int, one: str, many: str = "") -> str:
@@ -144,11 +170,6 @@ def moment(at: datetime) -> str:
 def second(at: datetime) -> str:
     """ "Mon 2 Mar 2026, 12:05:07 UTC"; where the order of things matters."""
     return at.astimezone(UTC).strftime("%a %-d %b %Y, %H:%M:%S UTC")
-
-
-def day(at: datetime) -> str:
-    """ "2 March 2026"."""
-    return at.astimezone(UTC).strftime("%-d %B %Y")
 
 
 def iso(at: datetime) -> str:

@@ -19,7 +19,6 @@ from outreach.web.pages import (
     iso,
     moment,
     named,
-    number,
     paragraphs,
     plural,
     reflow,
@@ -52,7 +51,6 @@ def test_paragraphs_part_at_blank_lines_only() -> None:
 
 def test_numbers_and_times_read_like_in_a_letter() -> None:
     at = datetime(2026, 3, 2, 14, 5, tzinfo=timezone(timedelta(hours=2)))
-    assert number(12483) == "12,483"
     assert [plural(1, "mail"), plural(1200, "mail"), plural(2, "person", "people")] == [
         "1 mail",
         "1,200 mails",
