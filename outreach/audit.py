@@ -20,14 +20,15 @@ from datetime import datetime, timedelta
 from email import message_from_bytes
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, literal, select
 from sqlalchemy.orm import Session
 
 from outreach.domain.deliveries import MailClass, State
 from outreach.domain.events import STATES
 from outreach.domain.messages import letter_hash
 from outreach.merge import letters_in
-from outreach.models import Attempt, Bundle, Campaign, Counter, Delivery, LogEntry, ProviderEvent, Supporter
+from outreach.models import Attempt, Brake, Bundle, Campaign, Counter, Delivery, LogEntry, ProviderEvent, Supporter
+from outreach.outbox import RESTORED
 from outreach.settings import Settings
 from outreach.transports.mailbox import StoredMail, read_mailbox
 
@@ -306,15 +307,19 @@ def _compare_copies(result: Audit, by_ref: dict[str, _Entry], copies: Tally[str]
 def _compare_with_reports(session: Session, result: Audit, ledger: dict[int, _Entry], *, whole: bool) -> None:
     """Against the provider's reports. Without any, nothing is claimed: `source` stays "none"."""
     # One that waits to be applied, or is another engine's, names no delivery yet: it is not unknown.
-    reports = select(ProviderEvent.delivery_id, ProviderEvent.attempt, ProviderEvent.ref).where(
+    # What was lost before the books were accepted after a restore is known to be lost.
+    epoch = session.scalar(select(func.max(Brake.lifted_at)).where(Brake.scope == RESTORED))
+    is_news = ProviderEvent.at > epoch if epoch else literal(True)
+    reports = select(ProviderEvent.delivery_id, ProviderEvent.attempt, ProviderEvent.ref, is_news).where(
         ProviderEvent.kind.in_(list(STATES)), ProviderEvent.applied_at.is_not(None)
     )
     attempts: dict[int, set[int | str]] = defaultdict(set)
-    unknown = 0
+    unknown: dict[tuple[str, int | None], bool] = {}
     bundles, ids = _bundles(session), {entry.ref: id_ for id_, entry in ledger.items()}
-    for id_, attempt, ref in session.execute(reports.distinct()):
+    for id_, attempt, ref, is_new in session.execute(reports.distinct()):
         if id_ is None:
-            unknown += bool(ref)  # a bounce that came by mail names nothing at all
+            if ref:  # a bounce that came by mail names nothing at all
+                unknown[ref, attempt] = is_new and unknown.get((ref, attempt), True)
         elif ref in bundles:
             for letter in bundles[ref] & ids.keys():
                 attempts[ids[letter]].add(ref)
@@ -324,8 +329,9 @@ def _compare_with_reports(session: Session, result: Audit, ledger: dict[int, _En
         return
     evidence = result.transport = Evidence("events", seen=len(attempts))
     if whole and unknown:
-        evidence.unknown = unknown
-        result.problems.append(Problem("", "unknown", f"{unknown} reports about mails that are not in the books"))
+        evidence.unknown = len(unknown)
+        if new := sum(unknown.values()):
+            result.problems.append(Problem("", "unknown", f"{new} reports about mails that are not in the books"))
     _compare_copies(
         result, {e.ref: e for e in ledger.values()}, Tally({ledger[i].ref: len(a) or 1 for i, a in attempts.items()})
     )

@@ -39,7 +39,7 @@ NOUNS = (
     "person",
     "user",
 )
-TOP = ("running", "doctor", "audit", "reconcile", "inbound", "retention", "demo", "bench", "chaos")
+TOP = ("running", "doctor", "audit", "reconcile", "inbound", "retention", "restored", "demo", "bench", "chaos")
 
 
 def _version(asked: bool) -> None:

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy import select
 
-from outreach import audit_log, suppression
+from outreach import audit_log, restoring, suppression
 from outreach.cli import base, files
 from outreach.cli.base import Json
 from outreach.domain.addresses import address_key
@@ -141,6 +141,31 @@ def import_(
     for problem in problems:
         base.out.print(f"line {problem['line']}: {problem['reason']}", markup=False)
     base.out.print(f"{added:,} added, {counts['already']:,} there already, {len(problems):,} invalid.")
+
+
+@app.command()
+def export(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where the list goes; a new file.")],
+    as_json: Json = False,
+) -> None:
+    """Write every entry to a file, to be kept apart from the database's backups: `outreach restored` reads it.
+
+    Addresses stay keyed hashes; only an engine with the same secret key knows them again.
+    """
+    with base.engine() as engine, engine.db.read() as session:
+        lines = [restoring.write_no(no) for no in restoring.noes(session)]
+    try:
+        with file.open("x", encoding="utf-8") as out:
+            out.writelines(lines)
+    except FileExistsError:
+        # After a restore, the older file may be the only one that has what was said in the time that is lost.
+        raise BadInput("The file is there already.", where=str(file), advice="Name a new one.") from None
+    except OSError as error:
+        raise BadInput(f"The file cannot be written: {error.strerror}.", where=str(file)) from None
+    if as_json:
+        base.emit({"file": str(file), "entries": len(lines)})
+    else:
+        base.out.print(f"{len(lines):,} entries are in {file}.", markup=False)
 
 
 def _addresses(content: bytes, name: str) -> Iterator[tuple[int, str]]:

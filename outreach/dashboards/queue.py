@@ -13,6 +13,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from outreach.domain.deliveries import MailClass, State, Stream
 from outreach.heartbeats import alive
 from outreach.models import Brake, Campaign, Counter, Delivery, Minute, ProviderState, Target, User
+from outreach.outbox import EVERYTHING
 
 #: Which stream a class of mail leaves by; counters know the class only.
 STREAM_OF: Mapping[MailClass, Stream] = {
@@ -92,7 +93,7 @@ class PulledBrake:
 
     @property
     def stops_everything(self) -> bool:
-        return self.scope == "all"
+        return self.scope in EVERYTHING
 
     @property
     def wave(self) -> str:
@@ -151,7 +152,7 @@ def queue_overview(session: Session, *, now: datetime) -> Overview:
             oldest_doubt=_first(session, stream, State.IN_DOUBT, Delivery.doubt_since)
             if counts[stream][State.IN_DOUBT]
             else None,
-            is_paused=bool({"all", f"stream:{stream}"} & scopes),
+            is_paused=bool({*EVERYTHING, f"stream:{stream}"} & scopes),
         )
         for stream in Stream
     )

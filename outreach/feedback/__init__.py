@@ -12,14 +12,17 @@ stopping.py     what a reader said through the provider: stop, or go on
 offices.py      what a report says about a target's mailbox
 refusals.py     when receivers refuse our mails, and no address is at fault
 accounts.py     what a provider says about our account
+unknown.py      mails that the provider has and the books do not know
 reconciling.py  mails in doubt: what the reports and the provider's own log say, and what is left to people
 """
 
 from .applying import Applied, apply, apply_waiting
 from .keeping import keep
 from .reconciling import Doubt, Reconciled, Verdict, doubts, reconcile
+from .unknown import UNKNOWN
 
 __all__ = [
+    "UNKNOWN",
     "Applied",
     "Doubt",
     "Reconciled",

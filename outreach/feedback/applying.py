@@ -24,6 +24,7 @@ from .keeping import keep
 from .offices import mind_offices
 from .refusals import heed_refusals
 from .signers import mind_signers
+from .unknown import heed_unknown
 
 log = structlog.get_logger()
 
@@ -109,6 +110,7 @@ def _set_aside(db: Database, env: str, now: datetime) -> int:
 def _apply_rows(session: Session, rows: Sequence[ProviderEvent], now: datetime) -> int:
     """Apply reports; returns how many are about no mail of ours."""
     known = deliveries_of(session, rows)
+    heed_unknown(session, rows, known, now=now)
     in_order = sorted(rows, key=lambda r: (r.at, r.id))
     about = [(row, one) for row in in_order for one in known.get(row.id, ())]
     # Of a bundle, its first letter stands for all: they went to one office in one mail.

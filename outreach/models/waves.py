@@ -89,7 +89,7 @@ class Mailing(Base):
 class Brake(Base):
     """Nothing in its scope leaves until it is lifted.
 
-    `scope` is "all", or "stream:letters", "campaign:7", "wave:3", "target:5", "transport:sendgrid".
+    `scope` is "all", "restored", or "stream:letters", "campaign:7", "wave:3", "target:5", "transport:sendgrid".
     """
 
     __tablename__ = "brakes"

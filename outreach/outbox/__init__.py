@@ -14,7 +14,7 @@ books.py      the one function that changes a state, with its log and counters
 
 from .allowance import allowance_left, spend_allowance
 from .books import Books, due_streams
-from .brakes import brakes_pulled, lift_brake, pull_brake
+from .brakes import EVERYTHING, RESTORED, brakes_pulled, lift_brake, pull_brake
 from .budgets import budgets_set, domain_of, drop_budget, set_budget
 from .bundles import BundleClaim, bundled_letters, claim_bundle, intend_bundle, keep_together
 from .claiming import Claim, Going, claim, intend, release_claim
@@ -32,6 +32,8 @@ from .enqueue import (
 from .settling import Answer, Settled, accept_evidence, bury, rescue, settle
 
 __all__ = [
+    "EVERYTHING",
+    "RESTORED",
     "Answer",
     "Books",
     "BundleClaim",

@@ -13,6 +13,11 @@ from outreach.domain.deliveries import Stream
 from outreach.errors import NotNow
 from outreach.models import AuditEntry, Brake, Delivery
 
+#: The scope of books that were restored from an older state: nothing leaves until a person says what was lost.
+RESTORED = "restored"
+#: The scopes in which everything stands still.
+EVERYTHING = ("all", RESTORED)
+
 
 def brakes_pulled(session: Session) -> list[Brake]:
     """The brakes that hold now, oldest first."""
@@ -20,7 +25,7 @@ def brakes_pulled(session: Session) -> list[Brake]:
 
 
 def pull_brake(session: Session, scope: str, *, actor: str, reason: str, now: datetime) -> Brake:
-    """Stop everything in `scope` ("all", "stream:news", "transport:smtp", "campaign:7", "wave:3", "target:5").
+    """Stop everything in `scope` ("all", "restored", "stream:news", "transport:smtp", "campaign:7", "wave:3", …).
 
     Takes effect within the hand-overs in flight. Pulling it twice is the same as once.
     """
@@ -53,7 +58,7 @@ def scopes_pulled(session: Session) -> frozenset[str]:
 
 def stops(scopes: frozenset[str], stream: Stream, transport: str) -> bool:
     """Whether nothing of the stream may leave by this way."""
-    return not scopes.isdisjoint(("all", f"stream:{stream}", f"transport:{transport}"))
+    return not scopes.isdisjoint((*EVERYTHING, f"stream:{stream}", f"transport:{transport}"))
 
 
 def in_no_scope(scopes: frozenset[str]) -> list[ColumnElement[bool]]:

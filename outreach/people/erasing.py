@@ -12,19 +12,21 @@ from contextlib import suppress as ignoring
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import ColumnElement, delete, func, select, update
+from sqlalchemy import ColumnElement, case, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from outreach import audit_log, outbox
 from outreach.domain.deliveries import UNSENT, MailClass, State, called_off
-from outreach.models import Attempt, Delivery, ProviderEvent, Signature, Supporter, Token
+from outreach.models import Attempt, Delivery, ProviderEvent, Reply, Signature, Supporter, Suppression, Token
 from outreach.suppression import suppress
 from outreach.transports.mailbox import mail_names
 
-from .records import Person, deliveries_of
+from .records import Person, deliveries_of, signatures_of
 
-REASON = "erased"
+#: The reason of the suppression that stays, and of what was called off.
+ERASED = "erased"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +58,16 @@ def look(session: Session, person: Person) -> Erased:
 _GONE = (State.SENDING, State.ACCEPTED, State.IN_DOUBT, State.GIVEN_UP)
 
 
-def erase(session: Session, person: Person, *, actor: str, now: datetime, reason: str = REASON) -> Erased:
+def erase(session: Session, person: Person, *, actor: str, now: datetime, reason: str = ERASED) -> Erased:
     """Erase a person in the caller's transaction; afterwards `remove_mails` for the refs it returns.
 
     Doing it twice changes nothing more. Somebody nobody knows is still kept from being written to.
     """
     found = look(session, person)
-    suppress(session, person.address_hash, scope="all", reason=REASON, now=now)
+    if not suppress(session, person.address_hash, scope="all", reason=ERASED, now=now):
+        # It was suppressed before, for another reason; this one is what a restored backup is told again.
+        mine = (Suppression.address_hash == person.address_hash) & (Suppression.scope == "all")
+        session.execute(update(Suppression).where(mine).values(reason=ERASED))
     if person.supporter_id is not None:
         anonymise(session, person, actor=actor, now=now, reason=reason)
     audit_log.note(
@@ -100,6 +105,8 @@ def anonymise(session: Session, person: Person, *, actor: str, now: datetime, re
         # Mails to the person themselves; a letter's hash is that of the office it goes to.
         update(Delivery).where(mine, Delivery.mail_class != MailClass.LETTER).values(address_hash=None),
         delete(Token).where(_links(person)),
+        # What an office answered speaks to its signer by name; that it answered stays.
+        update(Reply).where(Reply.signature_id.in_(signatures_of(person))).values(**_BLANK_REPLY),
         update(Signature).where(Signature.supporter_id == supporter.id).values(**BLANK),
     ):
         session.execute(change.execution_options(synchronize_session=False))
@@ -109,13 +116,16 @@ def anonymise(session: Session, person: Person, *, actor: str, now: datetime, re
     session.expire_all()
 
 
-#: What of a signature is personal.
-BLANK = {"name": "", "city": "", "postal_code": "", "own_words": "", "evidence": ""}
+#: What of a signature is personal. A household's key is a name; those who share an address must still be told apart.
+BLANK: dict[str, Any] = {
+    **dict.fromkeys(("name", "city", "postal_code", "own_words", "own_subject", "own_body", "evidence"), ""),
+    "household_key": case((Signature.household_key == "", ""), else_=Signature.ref),
+}
+_BLANK_REPLY = {**dict.fromkeys(("subject", "text", "quoted", "share_text"), ""), "raw": None}
 
 
 def _links(person: Person) -> ColumnElement[bool]:
-    mine = select(Signature.id).where(Signature.supporter_id == person.supporter_id)
-    return (Token.supporter_id == person.supporter_id) | Token.signature_id.in_(mine)
+    return (Token.supporter_id == person.supporter_id) | Token.signature_id.in_(signatures_of(person))
 
 
 def remove_mails(folder: Path, refs: Iterable[str]) -> int:

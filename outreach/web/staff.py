@@ -12,7 +12,7 @@ from fastapi import APIRouter, Depends, Request
 from sqlalchemy.orm import Session
 from starlette.responses import RedirectResponse, Response
 
-from outreach import alerts, dashboards, outbox
+from outreach import alerts, dashboards, outbox, restoring
 from outreach.accounts import Person
 from outreach.domain.deliveries import UNSENT, State, Stream
 from outreach.errors import NotFound, NotNow
@@ -110,11 +110,12 @@ def check_resume(request: Request, scope: str = "all") -> Response:
     """Who paused it and why, and how much begins to leave."""
     with db_of(request).read() as session:
         brake = next((b for b in dashboards.brakes_now(session) if b.scope == scope), None)
+        lost = restoring.look(session, now=now_of(request)) if scope == outbox.RESTORED else None
     if brake is None:
         raise NotNow("This is not paused. Somebody may have resumed it in the meantime.")
     if brake.wave:
         raise NotFound  # a wave is resumed on its own page, where its state goes with its brake
-    return inside(request, "staff/resume.html", brake=brake, moving=_moving(request, scope))
+    return inside(request, "staff/resume.html", brake=brake, lost=lost, moving=_moving(request, scope))
 
 
 @router.post("/resume")
@@ -124,7 +125,10 @@ def resume(request: Request, form: Form, person: Signed) -> Response:
     if scope.startswith("wave:"):
         raise NotFound
     with db_of(request).begin() as session:
-        outbox.lift_brake(session, scope, actor=person.actor, now=now_of(request))
+        if scope == outbox.RESTORED:
+            restoring.accept(session, actor=person.actor, reason="on the staff page", now=now_of(request))
+        else:
+            outbox.lift_brake(session, scope, actor=person.actor, now=now_of(request))
     response = RedirectResponse("/staff?done=resumed", 303)
     response.background = bell(request, *Stream)
     return response
@@ -134,9 +138,9 @@ def _moving(request: Request, scope: str) -> int | None:
     """How many mails a brake stops or lets go; None where the books do not tell."""
     kind, _, which = scope.partition(":")
     with db_of(request).read() as session:
-        if kind in ("all", "stream"):
+        if kind == "stream" or scope in outbox.EVERYTHING:
             rows = dashboards.queue_overview(session, now=now_of(request)).streams
-            counts = [row.counts for row in rows if kind == "all" or row.stream == which]
+            counts = [row.counts for row in rows if kind != "stream" or row.stream == which]
             return sum(count[State.QUEUED] + count[State.CLAIMED] + count[State.SENDING] for count in counts)
         if kind == "campaign" and which.isdecimal():
             books = dashboards.state_counts(session, campaign_id=int(which))

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from outreach.domain.deliveries import EventState, MailClass, State, Stream
 from outreach.domain.ladders import Trigger
 from outreach.models import CampaignState
+from outreach.outbox import EVERYTHING
 
 #: state → (tag, colour of the tag, what it means)
 STATES: dict[State, tuple[str, str, str]] = {
@@ -100,7 +101,7 @@ def scope(name: str, subject: str = "") -> str:
         return f"what leaves by {which}"
     if subject:
         return f"letters to {subject}" if kind == "target" else f"“{subject}”"
-    return "everything" if kind == "all" else f"{kind} {which}"
+    return "everything" if name in EVERYTHING else f"{kind} {which}"
 
 
 def age(since: datetime | None, now: datetime) -> str:
