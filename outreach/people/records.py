@@ -21,6 +21,9 @@ from outreach.models import (
     Delivery,
     LogEntry,
     ProviderEvent,
+    Reply,
+    SelfSend,
+    ShareLink,
     Signature,
     Step,
     Supporter,
@@ -43,14 +46,15 @@ def find(session: Session, address: str, *, keys: Keys) -> Person:
     return Person(hash_, session.scalar(select(Supporter.id).where(Supporter.address_hash == hash_)))
 
 
-def _signatures(person: Person) -> Select[int]:
+def signatures_of(person: Person) -> Select[int]:
+    """The ids of everything this person signed."""
     return select(Signature.id).where(Signature.supporter_id == person.supporter_id)
 
 
 def deliveries_of(person: Person) -> Select[int]:
     """The ids of everything that was or will be sent for or to this person."""
     return select(Delivery.id).where(
-        or_(Delivery.supporter_id == person.supporter_id, Delivery.signature_id.in_(_signatures(person)))
+        or_(Delivery.supporter_id == person.supporter_id, Delivery.signature_id.in_(signatures_of(person)))
     )
 
 
@@ -61,13 +65,16 @@ def conditions(person: Person) -> Mapping[type[Base], ColumnElement[bool]]:
         Supporter: Supporter.id == person.supporter_id,
         Signature: Signature.supporter_id == person.supporter_id,
         Consent: Consent.supporter_id == person.supporter_id,
-        Token: or_(Token.supporter_id == person.supporter_id, Token.signature_id.in_(_signatures(person))),
+        Token: or_(Token.supporter_id == person.supporter_id, Token.signature_id.in_(signatures_of(person))),
         Delivery: Delivery.id.in_(letters),
         Attempt: Attempt.delivery_id.in_(letters),
         LogEntry: LogEntry.delivery_id.in_(letters),
         ProviderEvent: or_(ProviderEvent.delivery_id.in_(letters), ProviderEvent.address_hash == person.address_hash),
         Anomaly: Anomaly.delivery_id.in_(letters),
-        Step: Step.signature_id.in_(_signatures(person)),
+        Step: Step.signature_id.in_(signatures_of(person)),
+        Reply: Reply.signature_id.in_(signatures_of(person)),
+        SelfSend: SelfSend.signature_id.in_(signatures_of(person)),
+        ShareLink: ShareLink.signature_id.in_(signatures_of(person)),
         Suppression: Suppression.address_hash == person.address_hash,
     }
 
@@ -93,4 +100,6 @@ def _plain(row: Any) -> dict[str, Any]:
 def _value(value: Any) -> Any:
     if isinstance(value, datetime | date):
         return value.isoformat()
+    if isinstance(value, bytes):  # a mail as it came in
+        return value.decode("utf-8", "replace")
     return value.value if isinstance(value, Enum) else value

@@ -27,6 +27,10 @@ from outreach.models import (
     Database,
     Delivery,
     ProviderEvent,
+    Reply,
+    ReplyKind,
+    SelfSend,
+    ShareLink,
     Signature,
     SignatureState,
     Step,
@@ -63,6 +67,8 @@ def planted(db: Database, campaign: Campaign, now: datetime) -> tuple[Signature,
             state=SignatureState.CONFIRMED,
             now=now,
         )
+        signature.own_subject, signature.own_body = f"Subject {MARKER}", f"Body {MARKER}"
+        signature.household_key = f"jane {MARKER}"
         one, two = factories.targets_of(session, campaign)[:2]
         gone = factories.delivery(session, signature, one, state=State.ACCEPTED, accepted_at=now, now=now)
         waiting = factories.delivery(session, signature, two, now=now)
@@ -105,6 +111,22 @@ def planted(db: Database, campaign: Campaign, now: datetime) -> tuple[Signature,
                     ref="",
                 ),
                 Step(rung_id=rung.id, signature_id=signature.id, state=StepState.WAITING, due_at=now, created_at=now),
+                Reply(
+                    ref="r1",
+                    digest="d1",
+                    delivery_id=gone.id,
+                    signature_id=signature.id,
+                    campaign_id=campaign.id,
+                    kind=ReplyKind.HUMAN,
+                    subject=f"Re: {MARKER}",
+                    text=f"Dear {MARKER}",
+                    quoted=MARKER,
+                    raw=MARKER.encode(),
+                    share_text=MARKER,
+                    received_at=now,
+                ),
+                SelfSend(signature_id=signature.id, target_id=two.id, way="copy", at=now),
+                ShareLink(code="abc", campaign_id=campaign.id, signature_id=signature.id, created_at=now),
             ]
         )
         suppression.suppress(session, supporter.address_hash, scope="news", reason="unsubscribed", now=now)
