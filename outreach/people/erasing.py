@@ -19,13 +19,14 @@ from sqlalchemy.orm import Session
 
 from outreach import audit_log, outbox
 from outreach.domain.deliveries import UNSENT, MailClass, State, called_off
-from outreach.models import Attempt, Delivery, ProviderEvent, Reply, Signature, Supporter, Token
+from outreach.models import Attempt, Delivery, ProviderEvent, Reply, Signature, Supporter, Suppression, Token
 from outreach.suppression import suppress
 from outreach.transports.mailbox import mail_names
 
 from .records import Person, deliveries_of, signatures_of
 
-REASON = "erased"
+#: The reason of the suppression that stays, and of what was called off.
+ERASED = "erased"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +58,16 @@ def look(session: Session, person: Person) -> Erased:
 _GONE = (State.SENDING, State.ACCEPTED, State.IN_DOUBT, State.GIVEN_UP)
 
 
-def erase(session: Session, person: Person, *, actor: str, now: datetime, reason: str = REASON) -> Erased:
+def erase(session: Session, person: Person, *, actor: str, now: datetime, reason: str = ERASED) -> Erased:
     """Erase a person in the caller's transaction; afterwards `remove_mails` for the refs it returns.
 
     Doing it twice changes nothing more. Somebody nobody knows is still kept from being written to.
     """
     found = look(session, person)
-    suppress(session, person.address_hash, scope="all", reason=REASON, now=now)
+    if not suppress(session, person.address_hash, scope="all", reason=ERASED, now=now):
+        # It was suppressed before, for another reason; this one is what a restored backup is told again.
+        mine = (Suppression.address_hash == person.address_hash) & (Suppression.scope == "all")
+        session.execute(update(Suppression).where(mine).values(reason=ERASED))
     if person.supporter_id is not None:
         anonymise(session, person, actor=actor, now=now, reason=reason)
     audit_log.note(
