@@ -30,6 +30,7 @@ Base = Annotated[Kind, typer.Option("--database", help="Where the outbox lies.")
 Workers = Annotated[int, typer.Option(min=1, max=64, help="Worker processes.")]
 Celery = Annotated[bool, typer.Option("--celery", help="With a real Celery worker instead of the bare sending loop.")]
 Rows = Annotated[int, typer.Option(min=1_000, max=10_000_000, help="How many rows to measure with.")]
+Events = Annotated[int, typer.Option(min=200, max=1_000_000, help="How many reports come.")]
 Profile = Annotated[str, typer.Option(metavar="FILE", help="Write cProfile's figures of each worker to FILE.0, FILE.1")]
 
 
@@ -118,6 +119,18 @@ def plan(rows: Rows = 100_000, database: Base = Kind.POSTGRESQL, as_json: Json =
     _tell_figures(_bench("plans").build(rows, str(database)).as_json(), as_json)
 
 
+@app.command()
+def events(events: Events = 20_000, database: Base = Kind.POSTGRESQL, as_json: Json = False) -> None:
+    """Signed reports, a hundred in a request, to a real web process; and the time until they are applied."""
+    _tell_figures(_bench("events").report(events, str(database)).as_json(), as_json)
+
+
+@app.command()
+def dashboards(rows: Rows = 100_000, database: Base = Kind.POSTGRESQL, as_json: Json = False) -> None:
+    """The staff's pages over so many mails, beside a GROUP BY over all of them."""
+    _tell_figures(_bench("dashboards").look(rows, str(database)).as_json(), as_json)
+
+
 def _one(transport: str, letters: int, database: Kind, workers: int, celery: bool, profile: str, as_json: bool) -> None:
     report = _bench("report")
     run = report.one(transport, letters, str(database), celery=celery, processes=workers, profile=profile)
@@ -141,13 +154,13 @@ def _tell(report: Any, runs: Sequence[Any], answer: dict[str, Any], as_json: boo
 
 
 def _tell_figures(figures: dict[str, Any], as_json: bool) -> None:
-    """Show one run's figures, each with its name; exit 1 when something was lost or doubled."""
+    """Show one run's figures, each with its name; exit 1 when something was lost, doubled or refused."""
     if as_json:
         base.emit(figures)
     else:
         for name, value in figures.items():
             base.out.print(f"{name:<20} {value:,}" if isinstance(value, int | float) else f"{name:<20} {value}")
-    if figures.get("lost") or figures.get("doubled"):
+    if any(figures.get(name) for name in ("lost", "doubled", "errors")):
         raise typer.Exit(1)
 
 

@@ -11,6 +11,9 @@ worker.py      one worker process without Celery: the sending loop and nothing e
 builder.py     one process that turns a wave into deliveries
 crews.py       workers of either kind, and what they cost
 measure.py     one run: scene, far server, workers, and the far server's ledger as witness
+webs.py        a web process, and who sends it requests
 plans.py       a mailing to very many signers becomes deliveries
+events.py      what a provider reports is taken and applied
+dashboards.py  the staff's pages over very many mails
 report.py      several runs as tables or JSON
 """
