@@ -153,28 +153,34 @@ def _versions(session: Session, campaign_id: int) -> dict[int, int]:
 
 
 def enqueue_notice(
-    session: Session, signature: Signature, purpose: str, *, mail_class: MailClass, now: datetime
+    session: Session,
+    signature: Signature,
+    purpose: str,
+    *,
+    mail_class: MailClass,
+    now: datetime,
+    is_first: bool = False,
 ) -> int | None:
     """A mail to a signer about their own act; its delivery id.
 
     A notice goes once per signature and purpose; a confirmation may be asked for again, with the next serial, and
-    None says that the last one allowed has been used.
+    None says that the last one allowed has been used. `is_first` says that nothing of this purpose can be there yet.
     """
-    added = enqueue_notices(session, [signature], purpose, mail_class=mail_class, now=now)
+    added = enqueue_notices(session, [signature], purpose, mail_class=mail_class, now=now, are_first=is_first)
     return added[0] if added else None
 
 
 def enqueue_notices(
-    session: Session, signatures: Sequence[Signature], purpose: str, *, mail_class: MailClass, now: datetime
+    session: Session,
+    signatures: Sequence[Signature],
+    purpose: str,
+    *,
+    mail_class: MailClass,
+    now: datetime,
+    are_first: bool = False,
 ) -> list[int]:
     """The same for many signatures: the ids of the new deliveries."""
-    ids = [signature.id for signature in signatures]
-    used = (
-        select(Delivery.signature_id, func.max(Delivery.serial))
-        .where(Delivery.signature_id.in_(ids), Delivery.purpose == purpose)
-        .group_by(Delivery.signature_id)
-    )
-    last = dict(session.execute(used).all())
+    last = {} if are_first else _last_serials(session, [signature.id for signature in signatures], purpose)
     people = select(Supporter.id, Supporter.address_hash).where(Supporter.id.in_([s.supporter_id for s in signatures]))
     address_hashes = dict(session.execute(people).all())
     lane_id = stream_lane(session, Stream.ACT, now=now)
@@ -203,6 +209,15 @@ def enqueue_notices(
         )
     with Books(session, now=now) as books:
         return books.add(rows)
+
+
+def _last_serials(session: Session, signature_ids: Sequence[int], purpose: str) -> dict[int, int]:
+    used = (
+        select(Delivery.signature_id, func.max(Delivery.serial))
+        .where(Delivery.signature_id.in_(signature_ids), Delivery.purpose == purpose)
+        .group_by(Delivery.signature_id)
+    )
+    return {signature_id: serial for signature_id, serial in session.execute(used) if signature_id is not None}
 
 
 def stream_lane(session: Session, stream: Stream, *, now: datetime) -> int:

@@ -8,35 +8,42 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from outreach.domain.consents import Purpose, wording, wording_language
+from outreach.domain.consents import Purpose, wording
+from outreach.domain.sentences import Sentence
+from outreach.languages import language
 from outreach.models import Consent, Signature
 
 from .forms import Signer
 from .letters import CampaignLetters
 
 
-def asked(letters: CampaignLetters, *, organisation: str, language: str = "en") -> Mapping[Purpose, str]:
-    """The sentence for each purpose, as the sign form shows it and `keep` writes it down.
+def asked(letters: CampaignLetters, *, organisation: str) -> Mapping[Purpose, Sentence]:
+    """The sentence for each purpose: the sign form says it in the signer's language, and so `keep` writes it down.
 
     `organisation` is the engine's own name, for a campaign without a lead sponsor.
     """
     asker = letters.fields.organisation or organisation
-    return {
-        purpose: wording(purpose, organisation=asker, targets=letters.labels, language=language) for purpose in Purpose
-    }
+    return {purpose: wording(purpose, organisation=asker, targets=letters.labels) for purpose in Purpose}
 
 
 def keep(
-    session: Session, signature: Signature, signer: Signer, sentences: Mapping[Purpose, str], *, now: datetime
+    session: Session,
+    signature: Signature,
+    signer: Signer,
+    sentences: Mapping[Purpose, Sentence],
+    *,
+    now: datetime,
+    is_first: bool = False,
 ) -> None:
     """Write down what this form agreed to, where the ledger does not say so already.
 
-    An unticked box is written down only if it was ticked before: it is a withdrawal then.
+    An unticked box is written down only if it was ticked before: it is a withdrawal then. `is_first` says that
+    nothing of this supporter can be in the ledger yet.
     """
-    standing = _standing(session, signature)
+    standing = {} if is_first else _standing(session, signature)
     ticked = {Purpose.DELIVER_LETTER: True, Purpose.UPDATES: signer.updates, Purpose.SHOW_NAME: signer.show_name}
     for purpose, given in ticked.items():
-        last, sentence = standing.get(purpose), sentences[purpose]
+        last, sentence = standing.get(purpose), language(signer.language).say(sentences[purpose])
         if given and not (last and last.given and last.wording == sentence):
             session.add(_entry(signature, purpose, sentence, given=True, source=signer.source, now=now))
         elif not given and last and last.given:
@@ -72,7 +79,7 @@ def _entry(signature: Signature, purpose: str, sentence: str, *, given: bool, so
         purpose=purpose,
         given=given,
         wording=sentence,
-        language=wording_language(signature.language),
+        language=language(signature.language).code,
         source=source,
         at=now,
     )

@@ -44,9 +44,15 @@ def _confirm_secret(keys: Keys, signature: Signature) -> str:
     return keys.token(CONFIRM, f"{signature.ref}:{signature.text_hash}")
 
 
-def issue_confirm(session: Session, signature: Signature, *, keys: Keys, now: datetime) -> None:
-    """Make the link for the signature's text open for seven days, and void those for any other text."""
+def issue_confirm(session: Session, signature: Signature, *, keys: Keys, now: datetime, is_first: bool = False) -> None:
+    """Make the link for the signature's text open for seven days, and void those for any other text.
+
+    `is_first` says that there can be no other: the signature was made just now.
+    """
     link = confirm_link(signature, keys=keys, now=now)
+    if is_first:
+        session.add(link)
+        return
     void_confirms(session, signature, now=now, but=link.hash)
     if token := session.get(Token, link.hash, populate_existing=True):  # asked again, or back to earlier words
         token.created_at, token.expires_at, token.voided_at = now, link.expires_at, None

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from outreach import outbox
 from outreach.domain.addresses import address_key
 from outreach.domain.deliveries import MailClass
+from outreach.domain.sentences import _
 from outreach.errors import BadSignature, BadTemplate, NotFound, NotNow
 from outreach.keys import Keys
 from outreach.models import (
@@ -69,15 +70,17 @@ def sign(session: Session, slug: str, form: SignForm, *, keys: Keys, settings: S
     if is_suppressed(session, keys.address_hash(key), scopes=("all", f"campaign:{campaign.id}")):
         log.info("sign_form_set_aside", campaign=campaign.id)
         return answer
-    supporter = find_or_make(session, signer.email, key, keys=keys, now=now)
-    signature = standing_signature(session, campaign.id, supporter.id)
+    supporter, is_new = find_or_make(session, signer.email, key, keys=keys, now=now)
+    signature = None if is_new else standing_signature(session, campaign.id, supporter.id)
     if signature is not None and signature.state is SignatureState.CONFIRMED:
         return answer
-    sentences = agreements.asked(letters, organisation=settings.organisation, language=signer.language)
-    has_room = confirmations_today(session, [supporter.id], now)[supporter.id] < settings.confirmations_per_day
+    sentences = agreements.asked(letters, organisation=settings.organisation)
+    today = 0 if is_new else confirmations_today(session, [supporter.id], now)[supporter.id]
+    has_room = today < settings.confirmations_per_day
     given = {**signer.columns, "text_hash": hash_}
+    is_first = signature is None
     if signature is None:
-        signature = _new(session, campaign, supporter, signer, now)
+        signature = _new(session, campaign, supporter, signer.source, given, now)
     elif _has_all(signature, given) and _just_written_to(session, signature, now):
         agreements.keep(session, signature, signer, sentences, now=now)  # a box needs no new mail
         return answer
@@ -85,13 +88,13 @@ def sign(session: Session, slug: str, form: SignForm, *, keys: Keys, settings: S
         # The last link that was mailed stays open for the words it was mailed with. Taking other words now would
         # leave the signer with a dead link and no mail to replace it.
         return answer
-    if has_room and not _ask(session, signature, now=now):
+    if has_room and not _ask(session, signature, is_first=is_first, now=now):
         return answer
     for column, value in given.items():
         setattr(signature, column, value)
     seal_words(session, campaign, now=now)
-    agreements.keep(session, signature, signer, sentences, now=now)
-    links.issue_confirm(session, signature, keys=keys, now=now)
+    agreements.keep(session, signature, signer, sentences, is_first=is_new, now=now)
+    links.issue_confirm(session, signature, keys=keys, is_first=is_first, now=now)
     session.flush()
     log.info("signed", campaign=campaign.id, signature=signature.id, asked=has_room)
     return answer
@@ -101,9 +104,9 @@ def open_campaign(session: Session, slug: str) -> Campaign:
     """The published campaign of that name; NotFound for a draft, NotNow once it is closed."""
     campaign = session.scalar(select(Campaign).where(Campaign.slug == slug))
     if campaign is None or campaign.state is CampaignState.DRAFT:
-        raise NotFound("There is no such campaign.", where=slug)
+        raise NotFound(_("There is no such campaign."), where=slug)
     if campaign.state is CampaignState.CLOSED:
-        raise NotNow("This campaign has closed; it takes no more signatures.", where=slug)
+        raise NotNow(_("This campaign has closed; it takes no more signatures."), where=slug)
     return campaign
 
 
@@ -144,19 +147,21 @@ def _hash_of_letters(letters: CampaignLetters, signer: Signer) -> str:
         if not signer.own_words:
             raise
         raise BadSignature(
-            {"own_words": "With these words the letter becomes too long. Please shorten them."}
+            {"own_words": _("With these words the letter becomes too long. Please shorten them.")}
         ) from None
 
 
-def _new(session: Session, campaign: Campaign, supporter: Supporter, signer: Signer, now: datetime) -> Signature:
+def _new(
+    session: Session, campaign: Campaign, supporter: Supporter, source: str, given: Mapping[str, str], now: datetime
+) -> Signature:
     signature = Signature(
         ref=new_ref(),
         campaign_id=campaign.id,
         supporter_id=supporter.id,
         state=SignatureState.PENDING,
-        name=signer.name,
-        source=signer.source,
+        source=source,
         created_at=now,
+        **given,
     )
     session.add(signature)
     session.flush()
@@ -167,10 +172,12 @@ def _has_all(signature: Signature, given: Mapping[str, str]) -> bool:
     return all(getattr(signature, column) == value for column, value in given.items())
 
 
-def _ask(session: Session, signature: Signature, *, now: datetime) -> bool:
+def _ask(session: Session, signature: Signature, *, is_first: bool, now: datetime) -> bool:
     """Queue a confirmation mail. False when the signature has had all it may have."""
-    queued = outbox.enqueue_notice(session, signature, links.CONFIRM, mail_class=MailClass.CONFIRMATION, now=now)
-    return queued is not None
+    asking = outbox.enqueue_notice(
+        session, signature, links.CONFIRM, mail_class=MailClass.CONFIRMATION, is_first=is_first, now=now
+    )
+    return asking is not None
 
 
 def _just_written_to(session: Session, signature: Signature, now: datetime) -> bool:

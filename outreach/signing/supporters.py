@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import cast
+from typing import Any, cast
 
 from sqlalchemy import Select, Table, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -14,14 +14,15 @@ from outreach.keys import Keys
 from outreach.models import Supporter, new_ref
 
 
-def find_or_make(session: Session, address: str, key: str, *, keys: Keys, now: datetime) -> Supporter:
-    """The one supporter of that address key, locked until the transaction ends.
+def find_or_make(session: Session, address: str, key: str, *, keys: Keys, now: datetime) -> tuple[Supporter, bool]:
+    """The one supporter of that address key, locked until the transaction ends, and whether this made it.
 
     Two forms with one address that come at the same moment go one after the other from here on: so the caps hold,
-    and one signature stands.
+    and one signature stands. Nothing can be known yet of a supporter who was made just now.
     """
-    found = session.scalar(_locked().where(Supporter.address_key == key))
-    return found or find_or_make_all(session, {key: address}, keys=keys, now=now)[key]
+    making = _insert(session)(Supporter).values(_row(key, address, keys=keys, now=now)).on_conflict_do_nothing()
+    made = session.scalar(making.returning(Supporter))
+    return (made, True) if made else (session.scalars(_locked().where(Supporter.address_key == key)).one(), False)
 
 
 def find_or_make_all(
@@ -30,23 +31,26 @@ def find_or_make_all(
     """The same for many: address key → address in, address key → supporter out."""
     if not addresses:
         return {}
-    insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
-    session.execute(
-        insert(cast("Table", Supporter.__table__)).on_conflict_do_nothing(),
-        [
-            {
-                "ref": new_ref(),
-                "address": address,
-                "address_key": key,
-                "address_hash": keys.address_hash(key),
-                "created_at": now,
-            }
-            for key, address in sorted(addresses.items())  # one order for all, so that nobody waits in a ring
-        ],
-    )
+    # In one order for all, so that nobody waits in a ring.
+    rows = [_row(key, address, keys=keys, now=now) for key, address in sorted(addresses.items())]
+    session.execute(_insert(session)(cast("Table", Supporter.__table__)).on_conflict_do_nothing(), rows)
     # Its statement comes after the insert: it sees what another transaction, waited for there, has made.
     found = session.scalars(_locked().where(Supporter.address_key.in_(addresses)).order_by(Supporter.address_key))
     return {supporter.address_key: supporter for supporter in found}
+
+
+def _insert(session: Session) -> Callable[..., Any]:
+    return sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
+
+
+def _row(key: str, address: str, *, keys: Keys, now: datetime) -> dict[str, Any]:
+    return {
+        "ref": new_ref(),
+        "address": address,
+        "address_key": key,
+        "address_hash": keys.address_hash(key),
+        "created_at": now,
+    }
 
 
 def _locked() -> Select[Supporter]:
