@@ -82,6 +82,7 @@ class Settings:
     workers: int = 2  #: worker processes under `outreach up`
     host: str = "127.0.0.1"
     port: int = 8000
+    web_processes: int = 1  #: that serve the pages side by side
     trusted_hops: int = 0  #: proxies of ours in front of the web process
     signs_per_minute: int = 30  #: sign forms accepted per minute from one network address
     confirmations_per_day: int = 3  #: confirmation mails to one address a day, over all campaigns
@@ -289,6 +290,7 @@ _READERS: dict[str, Callable[[str, str], Any]] = {
     "WORKERS": _whole(1, 64, "2"),
     "HOST": _text(100),
     "PORT": _whole(1, 65535, "8000"),
+    "WEB_PROCESSES": _whole(1, 64, "2"),
     "TRUSTED_HOPS": _whole(0, 5, "1"),
     "SIGNS_PER_MINUTE": _whole(1, 1_000_000, "30"),
     "CONFIRMATIONS_PER_DAY": _whole(1, 100, "3"),

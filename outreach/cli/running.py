@@ -101,7 +101,7 @@ def init(as_json: Json = False) -> None:
 
 
 def web() -> None:
-    """Serve the pages and hooks. One process; the address is OUTREACH_HOST and OUTREACH_PORT."""
+    """Serve the pages and hooks at OUTREACH_HOST and OUTREACH_PORT, with OUTREACH_WEB_PROCESSES processes."""
     logs.set_up(process="web")
     tether.watch_own_parent()
     with base.engine() as engine:
@@ -110,8 +110,12 @@ def web() -> None:
         pulse.start()
         # By name: the doors stand side by side and do not import each other.
         pages = importlib.import_module("outreach.web.app")
+        # Several processes make their application themselves, after the start of each.
+        is_one = settings.web_processes == 1
         uvicorn.run(
-            pages.create_app(settings),
+            pages.create_app(settings) if is_one else "outreach.web.app:from_environment",
+            factory=not is_one,
+            workers=settings.web_processes,
             host=settings.host,
             port=settings.port,
             log_config=None,  # logs.py has set it up
