@@ -6,6 +6,9 @@ Serve it with `uvicorn.Config(create_app(settings), **SERVER)`: addresses of pro
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -16,6 +19,7 @@ from starlette.responses import FileResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
+from outreach import logs, tether
 from outreach.keys import Keys
 from outreach.models import Database
 from outreach.settings import Settings
@@ -111,7 +115,10 @@ def create_app(settings: Settings, db: Database | None = None, *, now: Callable[
 
 
 def from_environment() -> FastAPI:
-    """For `uvicorn --factory outreach.web.app:from_environment`."""
+    """For `uvicorn --factory outreach.web.app:from_environment`, and for each of several web processes."""
+    if multiprocessing.parent_process() is not None:
+        logs.set_up(process="web")
+        tether.watch(os.getppid(), lambda: os.kill(os.getpid(), signal.SIGTERM))
     return create_app(Settings.from_env())
 
 
