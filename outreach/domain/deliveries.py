@@ -70,11 +70,13 @@ NEXT: Mapping[State, frozenset[State]] = {
     State.REJECTED: frozenset(),
     State.DEAD: frozenset({State.QUEUED}),  # staff try it again, audited
     State.SUPPRESSED: frozenset(),
-    State.CANCELLED: frozenset(),
+    State.CANCELLED: frozenset({State.HELD}),  # the invalidation of its signature is taken back
 }
 
 #: States that have not left and can still be called off.
 UNSENT = (State.HELD, State.QUEUED, State.CLAIMED)
+#: States that have left or may have: nobody can call these back.
+GONE = (State.SENDING, State.ACCEPTED, State.IN_DOUBT, State.GIVEN_UP)
 #: States in which a delivery rests for good unless evidence or staff move it.
 ENDED = (
     State.ACCEPTED,

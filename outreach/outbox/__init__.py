@@ -3,7 +3,9 @@
 enqueue.py    rows for letters and notices, held or queued
 bundles.py    all letters of one office as one mail a day
 claiming.py   claim, intend, settle, release, rescue: what workers do
+setting_aside.py  what staff decide about whole chunks of signatures: set free, end, take back
 desk.py       hold, release, cancel, resend, call off: what people do
+rewriting.py  letters whose signer changes them before they leave
 brakes.py     stop everything in a scope
 budgets.py    what several lanes together may send
 places.py     how many may leave a lane now, or a wave, and how campaigns share a mailbox
@@ -29,11 +31,15 @@ from .enqueue import (
     enqueue_notices,
     stream_lane,
 )
+from .rewriting import TEXT_CHANGED, lock_letters, pause_letters, resume_letters, rewrite_letters
+from .setting_aside import INVALIDATED, call_off_all, release_suspects, take_back
 from .settling import Answer, Settled, accept_evidence, bury, rescue, settle
 
 __all__ = [
     "EVERYTHING",
+    "INVALIDATED",
     "RESTORED",
+    "TEXT_CHANGED",
     "Answer",
     "Books",
     "BundleClaim",
@@ -48,6 +54,7 @@ __all__ = [
     "budgets_set",
     "bundled_letters",
     "bury",
+    "call_off_all",
     "cancel",
     "cancel_letters",
     "claim",
@@ -67,14 +74,20 @@ __all__ = [
     "keep_together",
     "leave_ajar",
     "lift_brake",
+    "lock_letters",
+    "pause_letters",
     "pull_brake",
     "release",
     "release_claim",
+    "release_suspects",
     "rescue",
     "resend",
     "resolve_doubts",
+    "resume_letters",
+    "rewrite_letters",
     "set_budget",
     "settle",
     "spend_allowance",
     "stream_lane",
+    "take_back",
 ]

@@ -32,6 +32,7 @@ from .books import Books
 #: Why a letter is held, as its `reason`.
 NO_CONTACT = "no_contact"
 WAITS_FOR_WAVE = "wave"
+SUSPECT = "suspect"  #: until staff have looked at its signature
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ def enqueue_letters_of(
         | {"wave_id": wave_id, "version_id": versions[target_id], "created_at": now, "due_at": now}
         for signature, content_hashes in asked
         for target_id, content_hash in sorted(content_hashes.items())
-        if (signature.supporter_id, target_id) not in served
+        if (signature.supporter_id, signature.household_key, target_id) not in served
     ]
     with Books(session, now=now, actor=actor) as books:
         added = books.add(rows)
@@ -93,7 +94,7 @@ def enqueue_letters_of(
 def _letter(
     signature: Signature, target_id: int, content_hash: str, campaign: Campaign, contact: Contact | None, keys: Keys
 ) -> dict[str, Any]:
-    reason = NO_CONTACT if contact is None else WAITS_FOR_WAVE if campaign.hold_for_waves else ""
+    reason = _reason_to_hold(signature, campaign, contact)
     ref = new_ref()
     return _row(
         ref=ref,
@@ -111,16 +112,24 @@ def _letter(
     )
 
 
+def _reason_to_hold(signature: Signature, campaign: Campaign, contact: Contact | None) -> str:
+    if signature.suspect:
+        return SUSPECT  # before the others, or a new contact or a wave would let it go
+    if contact is None:
+        return NO_CONTACT
+    return WAITS_FOR_WAVE if campaign.hold_for_waves else ""
+
+
 def _row(**values: Any) -> dict[str, Any]:
     """A new delivery's columns. All rows of one INSERT must name the same ones."""
     nothing_yet = {"purpose": "", "serial": 1, "attempts": 0, "tries": 0, "resends": 0, "maybe_sent": False}
     return {**nothing_yet, **values}
 
 
-def _targets_served(session: Session, signatures: Sequence[Signature]) -> frozenset[tuple[int, int]]:
-    """(supporter, target) pairs with a letter in this campaign that left, may have left, or may still leave."""
+def _targets_served(session: Session, signatures: Sequence[Signature]) -> frozenset[tuple[int, str, int]]:
+    """(supporter, name in the household, target) with a letter in this campaign that left or may have, or still may."""
     standing = (
-        select(Signature.supporter_id, Delivery.target_id)
+        select(Signature.supporter_id, Signature.household_key, Delivery.target_id)
         .join(Signature, Signature.id == Delivery.signature_id)
         .where(
             Signature.supporter_id.in_([signature.supporter_id for signature in signatures]),
@@ -129,7 +138,7 @@ def _targets_served(session: Session, signatures: Sequence[Signature]) -> frozen
             or_(Delivery.state != State.CANCELLED, Delivery.maybe_sent),
         )
     )
-    return frozenset((supporter, target) for supporter, target in session.execute(standing) if target is not None)
+    return frozenset((who, name, target) for who, name, target in session.execute(standing) if target is not None)
 
 
 def usable_contacts(session: Session, target_ids: Mapping[int, Any]) -> dict[int, Contact]:

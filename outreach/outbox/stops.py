@@ -1,8 +1,8 @@
 """What may have changed between the claim and the hand-over: looked at once more, for a whole round in a few queries.
 
-No means no: a signer who withdrew, or took back the consent to a mailing, an address that was suppressed, a contact
-that was replaced or fails, an office that has closed meanwhile. Each has its own end; what is still allowed is handed
-over.
+No means no: a signer who withdrew, who is looked at by staff, or took back the consent to a mailing, an address that
+was suppressed, a contact that was replaced or fails, an office that has closed meanwhile. Each has its own end; what
+is still allowed is handed over.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from outreach.models import Contact, ContactState, Delivery, Lane, Mailing, Sign
 from outreach.suppression import scopes_closed, scopes_of
 
 from .books import Books
-from .enqueue import NO_CONTACT, place_of, usable_contacts
+from .enqueue import NO_CONTACT, SUSPECT, place_of, usable_contacts
 from .places import closed_days_of
 
 if TYPE_CHECKING:
@@ -43,6 +43,8 @@ def still_allowed(session: Session, books: Books, held: Claim, ids: Sequence[int
         if row.signature in _ENDED or (is_letter and row.signature is not SignatureState.CONFIRMED):
             end = called_off(State.CANCELLED, maybe_sent=row.maybe_sent)
             books.move([row.id], State.CLAIMED, end, token=held.token, reason="withdrawn")
+        elif is_letter and row.suspect:
+            books.move([row.id], State.CLAIMED, State.HELD, token=held.token, reason=SUSPECT)
         elif row.id in suppressed or row.id in unwilling:
             end = called_off(State.SUPPRESSED, maybe_sent=row.maybe_sent)
             reason = "suppressed" if row.id in suppressed else "no_consent"
@@ -67,6 +69,7 @@ _ROWS = (
         Delivery.target_id,
         Delivery.lane_id,
         Signature.state.label("signature"),
+        Signature.suspect,
         Contact.state.label("contact"),
         Contact.ended_at,
     )
