@@ -12,4 +12,6 @@ def bundles() -> None:
     """Hand over the bundles of those offices that get one now."""
     here = joined()
     with alive.busy:
-        sending.send_bundles(here.db, here.hands, here.desk, settings=here.settings, goes_on=alive.goes_on)
+        sending.send_bundles(
+            here.db, here.hands, here.desk, settings=here.settings, fallback=here.fallback, goes_on=alive.goes_on
+        )

@@ -19,7 +19,7 @@ from outreach.domain.forecast import Limit, Line, Rival
 from outreach.domain.pacing import DAY, HOUR, OfficeHours, Pace
 from outreach.domain.waves import WaveState
 from outreach.models import Attempt, Budget, Counter, Delivery, Lane, Signature, Wave
-from outreach.outbox.bundles import MOST_LETTERS
+from outreach.outbox.heaps import MOST_LETTERS
 from outreach.outbox.places import closed_days_of
 from outreach.outbox.releasing import waiting_letters
 
@@ -171,11 +171,10 @@ def _brings_more(session: Session) -> frozenset[int]:
 
 
 def _as_bundles(line: Line) -> Line:
-    """One mail a day, from one campaign at a time."""
+    """One mail a day; other campaigns have theirs, and delay none of ours."""
     days = -(-line.ours // MOST_LETTERS)
     ahead = -(-line.ahead // MOST_LETTERS)
-    rivals = tuple(Rival(-(-rival.waiting // MOST_LETTERS)) for rival in line.rivals)
-    return Line(Pace(None, 1, line.pace.hours), days, line.opens_at, line.left[-1:], ahead, 0, rivals, line.also)
+    return Line(Pace(None, 1, line.pace.hours), days, line.opens_at, line.left[-1:], ahead, 0, (), line.also)
 
 
 def _by_then(line: Line, now: datetime) -> Line:

@@ -4,9 +4,10 @@
 thousands a second. `compose_letter`, `compose_notice` and `compose_mailing` put them into envelopes.
 """
 
-from .bundles import Enclosed, compose_bundle, letters_in
+from .bundles import Part, compose_bundle
 from .checking import check_letter, check_mailing
-from .envelopes import Envelope, compose_letter
+from .enclosed import Enclosed, how_many_fit, letters_in
+from .envelopes import Envelope, compose_letter, letter_in
 from .letters import Letter, LetterForm
 from .mailings import MailingForm, Stop, compose_mailing
 from .notices import NoticeFields, compose_notice
@@ -19,6 +20,7 @@ __all__ = [
     "LetterForm",
     "MailingForm",
     "NoticeFields",
+    "Part",
     "Stop",
     "check_letter",
     "check_mailing",
@@ -27,5 +29,7 @@ __all__ = [
     "compose_mailing",
     "compose_notice",
     "compose_step",
+    "how_many_fit",
+    "letter_in",
     "letters_in",
 ]

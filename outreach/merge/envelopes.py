@@ -102,6 +102,13 @@ def compose_letter(
     )
 
 
+def letter_in(message: Message, envelope: Envelope) -> Letter:
+    """The letter that `compose_letter` put into a mail."""
+    _, between, after, _ = envelope.frame
+    text = message.text.rpartition(SIGNATURE_MARK)[0].rstrip("\n")
+    return Letter(message.subject, text, message.html.partition(between)[2].rpartition(after)[0])
+
+
 def header_name(name: str) -> str:
     """`name`, certain to be fit for a header. BadInput when it is not, however it got into the database."""
     if name.isprintable() and not any(sign in name for sign in "@<>") and "=?" not in name:

@@ -1,7 +1,8 @@
-"""Bundles: for an office that wants it so, or that too many letters wait for, one mail a day holds all its letters.
+"""Bundles: for an office that wants it so, or that too many letters wait for, one mail holds all letters of a campaign.
 
 Each letter keeps its own delivery, attempt and state. The attempts of a bundle are committed together, before the one
-mail is handed over; they name the bundle, and only the first counts against the mailbox's cap.
+mail is handed over; they name the bundle, and only the first counts against the mailbox's cap. What an office may get
+today is told by `heaps.py`.
 """
 
 from __future__ import annotations
@@ -25,29 +26,44 @@ from .brakes import in_no_scope, scopes_pulled, stops
 from .budgets import Purse
 from .claiming import Claim, Going, intend, take
 from .doors import knock, open_door
+from .heaps import MOST_LETTERS, heaps_of
 from .places import Gates, room_of
-
-#: Letters in one bundle. What waits beyond that comes the next day.
-MOST_LETTERS = 3_000
 
 
 @dataclass(frozen=True, slots=True)
 class BundleClaim:
-    """Letters of one campaign to one target that one worker holds, to be handed over as one mail."""
+    """Letters of one campaign to one target that one worker holds, to be handed over as one mail.
+
+    `part`: which mail of the day it is to that target from that campaign.
+    """
 
     held: Claim
     lane_id: int
     target_id: int
     campaign_id: int
+    part: int = 1
+
+
+@dataclass(frozen=True)
+class _Terms:
+    """What every lane is asked in one claim."""
+
+    gates: Gates
+    purse: Purse
+    allowed: Sequence[ColumnElement[bool]]
+    now: datetime
+    lease: timedelta
+    strikes: int
 
 
 def claim_bundle(
-    session: Session, *, transport: str, now: datetime, lease: timedelta, over: int = 0
+    session: Session, *, transport: str, now: datetime, lease: timedelta, over: int = 0, only_fresh: bool = False
 ) -> BundleClaim | None:
-    """Take the letters of the next office that should get its bundle now; None when there is no such office.
+    """Take the letters of the next office that should get a bundle now; None when there is no such office.
 
     Offices are those whose lane says so and, unless `over` is 0, those for which more letters than that wait. An office
-    gets one bundle a day, in its hours, from the campaign whose letters have waited longest.
+    gets one bundle a day of each campaign, in its hours and within its cap, the longest wait first. With `only_fresh`,
+    what may have left before is left where it is: it must not leave by another way as well.
     """
     scopes = scopes_pulled(session)
     if stops(scopes, Stream.LETTERS, transport) or (door := open_door(session, transport, now=now)) is None:
@@ -55,11 +71,14 @@ def claim_bundle(
     purse = Purse.open(session, Stream.LETTERS, now)
     if purse.left(f"stream:{Stream.LETTERS}", 1) == 0:
         return None
-    gates, allowed = Gates.open(session, purse, MOST_LETTERS), in_no_scope(scopes)
+    allowed = in_no_scope(scopes)
+    if only_fresh:
+        allowed.append(Delivery.maybe_sent.is_(False))
+    terms = _Terms(Gates.open(session, purse, MOST_LETTERS), purse, allowed, now, lease, door.strikes)
     for lane in _lanes(session, over, now):
-        if purse.left(f"domain:{lane.domain}", 1) == 0 or not _is_its_hour(session, lane, now):
+        if purse.left(f"domain:{lane.domain}", 1) == 0 or not _has_room(session, lane, now):
             continue
-        claimed = _take_oldest(session, lane, gates, purse, allowed, now=now, lease=lease, strikes=door.strikes)
+        claimed = _take_oldest(session, lane, terms)
         if claimed is not None:
             purse.draw(f"stream:{Stream.LETTERS}", 1)
             purse.draw(f"domain:{lane.domain}", 1)
@@ -80,60 +99,45 @@ def _lanes(session: Session, over: int, now: datetime) -> Sequence[Lane]:
     return session.scalars(lanes.with_for_update(skip_locked=True, key_share=True)).all()
 
 
-def _is_its_hour(session: Session, lane: Lane, now: datetime) -> bool:
-    """Whether the office is open, bears one more mail, and has had no bundle today. If not, when to look again."""
+def _has_room(session: Session, lane: Lane, now: datetime) -> bool:
+    """Whether the office is open and bears one more mail. If not, the lane is shut until it may."""
     pace = holidays.pace_of(session, lane)
-    zone = ZoneInfo(lane.zone)
-    today = now.astimezone(zone).date()
-    midnight = first_instant(today, time(0), zone)
-    had = exists().where(
-        Bundle.lane_id == lane.id,
-        Bundle.created_at >= midnight,
-        Attempt.bundle_id == Bundle.id,
-        Attempt.outcome.is_(None) | (Attempt.outcome != "unavailable"),
-    )
-    if session.scalar(select(had)):
-        opens_at = first_instant(today + timedelta(days=1), time(0), zone)
-    elif pace.hours is not None and not pace.hours.is_open(now):
-        opens_at = now
-    else:
-        closed = pace.hours.closed if pace.hours else frozenset()
-        return pace.is_free or room_of(session, lane, closed, now) > 0
-    if lane.bundle:  # another lane's single letters go on at their own pace
-        lane.opens_at = pace.hours.next_opening(opens_at) if pace.hours else opens_at
+    if pace.hours is not None and not pace.hours.is_open(now):
+        _shut(session, lane, now)
+        return False
+    closed = pace.hours.closed if pace.hours else frozenset()
+    return pace.is_free or room_of(session, lane, closed, now) > 0
+
+
+def _shut(session: Session, lane: Lane, until: datetime) -> None:
+    """Pass the lane over until its first open moment from `until`; another lane's single letters go at their pace."""
+    if lane.bundle:
+        hours = holidays.pace_of(session, lane).hours
+        lane.opens_at = hours.next_opening(until) if hours else until
         session.flush()
-    return False
 
 
-def _take_oldest(
-    session: Session,
-    lane: Lane,
-    gates: Gates,
-    purse: Purse,
-    allowed: Sequence[ColumnElement[bool]],
-    *,
-    now: datetime,
-    lease: timedelta,
-    strikes: int,
-) -> BundleClaim | None:
-    conditions = [*allowed, *gates.conditions([lane.id], allowed, now), Delivery.mail_class == MailClass.LETTER]
-    first = session.execute(
-        select(Delivery.target_id, Delivery.campaign_id)
-        .where(Delivery.lane_id == lane.id, Delivery.state == State.QUEUED, Delivery.due_at <= now, *conditions)
-        .order_by(Delivery.due_at, Delivery.id)
-        .limit(1)
-    ).one_or_none()
-    if first is None:
-        return None
-    target_id, campaign_id = first
-    of_it = [*conditions, Delivery.target_id == target_id, Delivery.campaign_id == campaign_id]
-    token, until = secrets.token_hex(16), now + lease
-    with Books(session, now=now) as books:
-        ids = take(books, [lane.id], of_it, MOST_LETTERS, token, until)
-    gates.pass_through(session, purse, ids)
-    if not ids or target_id is None:
-        return None
-    return BundleClaim(Claim(token, Stream.LETTERS, ids, until, strikes), lane.id, target_id, campaign_id)
+def _take_oldest(session: Session, lane: Lane, terms: _Terms) -> BundleClaim | None:
+    """Claim the heap that has waited longest, of those that may go today; when all of them went, shut the lane."""
+    zone = ZoneInfo(lane.zone)
+    today = terms.now.astimezone(zone).date()
+    waiting = heaps_of(session, lane, since=first_instant(today, time(0), zone), now=terms.now)
+    conditions = [
+        *terms.allowed,
+        *terms.gates.conditions([lane.id], terms.allowed, terms.now),
+        Delivery.mail_class == MailClass.LETTER,
+    ]
+    token, until = secrets.token_hex(16), terms.now + terms.lease
+    for heap in waiting.heaps:
+        with Books(session, now=terms.now) as books:
+            ids = take(books, [lane.id], [*conditions, heap.letters], heap.places, token, until)
+        if ids:
+            terms.gates.pass_through(session, terms.purse, ids)
+            held = Claim(token, Stream.LETTERS, ids, until, terms.strikes)
+            return BundleClaim(held, lane.id, heap.target_id, heap.campaign_id, heap.part)
+    if waiting.is_done:
+        _shut(session, lane, first_instant(today + timedelta(days=1), time(0), zone))
+    return None
 
 
 def intend_bundle(

@@ -7,14 +7,15 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from outreach import audit, feedback, outbox
 from outreach.domain.deliveries import EventState, State, Stream
 from outreach.domain.events import Event, EventKind
 from outreach.merge import letters_in
 from outreach.models import Attempt, Bundle, Campaign, Database, Delivery, Lane, Signature
-from outreach.sending import Desk, Hands, bundles, send_bundles, send_due
+from outreach.sending import Desk, Fallback, Hands, bundles, send_bundles, send_due
+from outreach.sending.ways import Way
 from outreach.settings import Settings
 from outreach.signing import SignForm, confirm, sign
 from outreach.signing.links import confirm_url
@@ -33,16 +34,29 @@ def office(db: Database, settings: Settings, *words: str, target: Any = None) ->
         campaign = factories.campaign(session, targets=[target] if target else 1, now=now)
         session.scalars(select(Lane).where(Lane.key.startswith("mailbox:"))).one().bundle = True
     for n, own_words in enumerate(words):
-        with db.begin() as session:
-            name = f"Jane {'ABCDEFGHIJKLMNOPQRSTUVWXYZ'[n % 26]} Doe"
-            email = f"jane-{campaign.id}-{n}@example.org"
-            form = SignForm(name=name, email=email, city="Springfield", own_words=own_words)
-            sign(session, campaign.slug, form, keys=factories.KEYS, settings=settings, now=now)
-            signature = session.scalars(select(Signature).order_by(Signature.id.desc())).first()
-            assert signature is not None
-            token = confirm_url(settings, factories.KEYS, signature).rpartition("/")[2]
-            confirm(session, token, keys=factories.KEYS, now=now)
+        sign_anew(db, settings, campaign, name=chr(ord("A") + n), own_words=own_words, now=now)
     return campaign
+
+
+def sign_anew(
+    db: Database,
+    settings: Settings,
+    campaign: Campaign,
+    *,
+    name: str = "Z",
+    own_words: str = "",
+    now: datetime | None = None,
+) -> None:
+    """One more signer, whose letter is due at once."""
+    now = now or db.now()
+    with db.begin() as session:
+        email = f"jane-{campaign.id}-{name}@example.org"
+        form = SignForm(name=f"Jane {name} Doe", email=email, city="Springfield", own_words=own_words)
+        sign(session, campaign.slug, form, keys=factories.KEYS, settings=settings, now=now)
+        signature = session.scalars(select(Signature).order_by(Signature.id.desc())).first()
+        assert signature is not None
+        token = confirm_url(settings, factories.KEYS, signature).rpartition("/")[2]
+        confirm(session, token, keys=factories.KEYS, now=now)
 
 
 def send(db: Database, settings: Settings, transport: Any) -> int:
@@ -64,12 +78,13 @@ def test_all_letters_of_an_office_leave_as_one_mail_with_a_table(db: Database, s
     transport = MemoryTransport()
     assert send(db, settings, transport) == 5
     (mail,) = transport.sent
-    assert mail.subject == "5 letters: Homes people can afford"
-    assert "3 people sent this letter" in mail.text
+    assert mail.subject.startswith("5 letters: Keep rents within reach")
+    assert "\n3 people sent this letter\n" in mail.text
     assert "[name]" in mail.text
-    for name in ("Jane A Doe, Springfield", "Jane B Doe, Springfield", "Jane C Doe, Springfield"):
-        assert name in mail.text
-    assert "2 people wrote in their own words" in mail.text
+    assert "Sent from Springfield by 3 people\n" + "-" * 72 + "\n\nJane A Doe\nJane B Doe\nJane C Doe\n" in mail.text
+    assert "\n2 people wrote in their own words\n" in mail.text
+    assert "\n1 of 2: Jane D Doe, Springfield\n" in mail.text
+    assert "<b>Subject: Homes people can afford</b>" in mail.html
     assert "My rent doubled." in mail.text
     assert mail.text.count("I ask you to keep rents within reach.") == 3
     (table,) = mail.attachments
@@ -98,9 +113,7 @@ def test_the_office_gets_one_bundle_a_day_and_no_single_letters(
     with db.read() as session:
         assert Stream.LETTERS not in outbox.due_streams(session, db.now()), "no worker is woken for it in vain"
     assert send(db, settings, transport) == 2
-    with db.begin() as session:
-        (target,) = factories.targets_of(session, session.get_one(Campaign, campaign.id))
-    office(db, settings, "", target=target)
+    sign_anew(db, settings, campaign)
     assert send(db, settings, transport) == 0
     tomorrow = db.now() + DAY
     monkeypatch.setattr(db, "now", lambda: tomorrow)
@@ -162,19 +175,83 @@ def test_who_withdrew_since_is_not_in_the_bundle(db: Database, settings: Setting
         outbox.cancel_letters(session, first.signature_id or 0, reason="withdrawn", now=db.now(), actor="signer")
     transport = MemoryTransport()
     hands = Hands(transport, width=1)
-    assert bundles._send(db, hands, Desk(settings, factories.KEYS), claimed, settings=settings) == 1
+    assert bundles._send(db, Way(hands), Desk(settings, factories.KEYS), claimed, settings=settings) == 1
     hands.close()
     assert first.ref not in letters_in(transport.sent[0].attachments[0].content)
     assert transport.sent[0].subject.startswith("1 letter: ")
 
 
-def test_a_bundle_of_too_much_leaves_the_rest_for_the_next_day(
+def test_what_is_too_much_for_one_mail_follows_in_another_the_same_day(
+    db: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    campaign = office(db, settings, "", "", "Mine.")
+    monkeypatch.setattr(bundles, "how_many_fit", lambda letters, _: min(2, len(letters)))
+    transport = MemoryTransport()
+    assert send(db, settings, transport) == 3
+    first, second = transport.sent
+    assert (first.subject[:10], second.subject[:13]) == ("2 letters:", "1 more letter")
+    assert "The others follow in a mail of their own." in " ".join(first.text.split())
+    assert "too many for one mail. This is mail 2." in " ".join(second.text.split())
+    assert letters_in(first.attachments[0].content).keys() | letters_in(second.attachments[0].content).keys() == {
+        *_refs(db)
+    }
+    sign_anew(db, settings, campaign)
+    assert send(db, settings, transport) == 0, "what came later waits for tomorrow"
+
+
+def test_a_second_mail_that_was_not_taken_goes_again_the_same_day(
     db: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     office(db, settings, "", "", "")
-    monkeypatch.setattr(bundles, "MOST_TEXT", 250)
-    assert 1 <= send(db, settings, MemoryTransport()) < 3
-    assert states(db)[State.QUEUED] >= 1
+    monkeypatch.setattr(bundles, "how_many_fit", lambda letters, _: min(2, len(letters)))
+    assert send(db, settings, MemoryTransport([Receipt(), Unavailable("busy")])) == 2
+    later = db.now() + timedelta(minutes=5)
+    monkeypatch.setattr(db, "now", lambda: later)
+    assert send(db, settings, MemoryTransport()) == 1
+
+
+def test_each_campaign_for_one_mailbox_has_its_mail_the_same_day_within_the_mailboxs_cap(
+    db: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = office(db, settings, "", "")
+    with db.begin() as session:
+        (target,) = factories.targets_of(session, session.get_one(Campaign, first.id))
+    office(db, settings, "", "", "", target=target)
+    with db.begin() as session:
+        lane = session.scalars(select(Lane).where(Lane.bundle)).one()
+        lane.per_hour, lane.per_day = 1, 2
+    transport = MemoryTransport()
+    assert send(db, settings, transport) == 2
+    assert send(db, settings, transport) == 0, "the mailbox bears one mail an hour"
+    later = db.now() + timedelta(minutes=61)
+    monkeypatch.setattr(db, "now", lambda: later)
+    assert send(db, settings, transport) == 3
+    assert [mail.subject[:9] for mail in transport.sent] == ["2 letters", "3 letters"]
+
+
+def test_while_the_first_way_is_closed_a_bundle_leaves_by_the_second_but_never_what_is_in_doubt(
+    db: Database, settings: Settings
+) -> None:
+    office(db, settings, "", "", "Mine.")
+    closed = Unavailable("no connection", retry_after=timedelta(minutes=5), whole=True)
+    first, second = MemoryTransport([closed]), MemoryTransport()
+    second.name = "second"
+    with db.begin() as session:
+        doubted = session.scalars(select(Delivery).where(Delivery.stream == Stream.LETTERS)).first()
+        assert doubted is not None
+        doubted.maybe_sent = True  # a person let it go once more
+    hands, instead = Hands(first, width=1), Hands(second, width=1)
+    desk = Desk(settings, factories.KEYS)
+    assert send_bundles(db, hands, desk, settings=settings) == 0
+    with db.begin() as session:
+        session.execute(update(Delivery).where(Delivery.state == State.QUEUED).values(due_at=db.now()))
+    assert send_bundles(db, hands, desk, settings=settings, fallback=Fallback(instead, per_day=1)) == 2
+    assert (len(first.offered), len(second.sent)) == (1, 1)
+    with db.read() as session:
+        assert session.get_one(Delivery, doubted.id).state is State.QUEUED
+        assert set(session.scalars(select(Attempt.transport).where(Attempt.outcome == "accepted"))) == {"second"}
+    hands.close()
+    instead.close()
 
 
 def test_a_letter_whose_text_has_changed_is_held_and_the_others_go(db: Database, settings: Settings) -> None:
