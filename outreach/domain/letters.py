@@ -46,13 +46,18 @@ FIELD_NAMES = tuple(field.name for field in MERGE_FIELDS)
 
 @dataclass(frozen=True, slots=True)
 class SignerFields:
-    """The signer's part of a letter: checked text, see `domain.words`."""
+    """The signer's part of a letter: checked text, see `domain.words`.
+
+    `subject` and `body` take the place of the version's own where they are not ""; whatever they say is text.
+    """
 
     name: str
     first_name: str = ""
     city: str = ""
     postal_code: str = ""
     own_words: str = ""
+    subject: str = ""
+    body: str = ""
 
 
 @dataclass(frozen=True, slots=True)

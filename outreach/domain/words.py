@@ -10,9 +10,12 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from .sentences import _
+
 NAME_LIMIT = 78
 PLACE_LIMIT = 80
 WORDS_LIMIT = 2000
+BODY_LIMIT = 10_000
 LINE_LIMIT = 150
 
 #: Columns a letter's text is wrapped at, and the octets no line of a mail may exceed.
@@ -38,14 +41,14 @@ _WEB_ADDRESS = re.compile(
 _GLUED_DOT = re.compile(r"(?<=\w\w)\.(?=\w\w)")
 
 
-def one_line(text: str, *, limit: int = LINE_LIMIT, what: str = "This") -> str:
+def one_line(text: str, *, limit: int = LINE_LIMIT, what: str = _("This")) -> str:
     """One line that may stand in a mail's header. ValueError for line breaks, encoded words, and over `limit`."""
-    _refuse_line_breaks(text, f"{what} goes on one line.")
+    _refuse_line_breaks(text, _("%(what)s goes on one line.", what=what))
     text = " ".join(_visible(text).split())
     if _ENCODED_WORD.search(text):
-        raise ValueError(f"{what} cannot hold “=?” or “?=”.")
+        raise ValueError(_("%(what)s cannot hold “=?” or “?=”.", what=what))
     if len(text) > limit:
-        raise ValueError(f"{what} can have at most {limit} characters.")
+        raise ValueError(_("%(what)s can have at most %(limit)s characters.", what=what, limit=limit))
     return text
 
 
@@ -61,26 +64,26 @@ def short_line(text: str, limit: int = LINE_LIMIT) -> str:
 
 def clean_name(text: str) -> str:
     """A person's name, 2 to 78 characters. It will stand in the From line of a letter, so it holds no address."""
-    _refuse_line_breaks(text, "Names go on one line.")
+    _refuse_line_breaks(text, _("Names go on one line."))
     text = " ".join(_visible(text).split())
     plain = unicodedata.normalize("NFKC", text)  # a wide "＠" is read as "@", by people and by some programs
     if any(sign in plain for sign in "@<>") or _WEB_ADDRESS.search(plain):
-        raise ValueError("A name cannot hold an address or a link.")
+        raise ValueError(_("A name cannot hold an address or a link."))
     if _ENCODED_WORD.search(text):
-        raise ValueError("A name cannot hold “=?” or “?=”.")
+        raise ValueError(_("A name cannot hold “=?” or “?=”."))
     text = _GLUED_DOT.sub(". ", text)  # "Dr.Doe" reads "Dr. Doe"; mail programs make a link of "any.thing"
     if not any(unicodedata.category(sign)[0] == "L" for sign in text) or len(text) < 2:
-        raise ValueError("Please give your name as it should stand under the letter.")
+        raise ValueError(_("Please give your name as it should stand under the letter."))
     if len(text) > NAME_LIMIT:
-        raise ValueError(f"A name can have at most {NAME_LIMIT} characters.")
+        raise ValueError(_("A name can have at most %(limit)s characters.", limit=NAME_LIMIT))
     return text
 
 
 def clean_place(text: str) -> str:
     """A city or postal code: one line of at most 80 characters, or ""."""
-    text = one_line(text, limit=PLACE_LIMIT, what="A place")
+    text = one_line(text, limit=PLACE_LIMIT, what=_("A place"))
     if any(sign in text for sign in "@<>") or "://" in text:
-        raise ValueError("A place cannot hold an address or a link.")
+        raise ValueError(_("A place cannot hold an address or a link."))
     return text
 
 
@@ -90,13 +93,28 @@ def clean_words(text: str) -> str:
     Line ends become "\\n", tabs spaces, and paragraphs stand one blank line apart. Nothing else of what shows is
     changed.
     """
+    return _short_enough(_lines(text), WORDS_LIMIT)
+
+
+def clean_body(text: str) -> str:
+    """The open part of a letter as its signer rewrote it: the same, of at most 10,000 characters."""
+    return _short_enough(_lines(text), BODY_LIMIT)
+
+
+def _lines(text: str) -> str:
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\x0c", "\n").replace("\t", "    ")
     text = re.sub("[\u2028\u2029\x85\x0b]", "\n", text)
     lines = (_visible(line).rstrip() for line in text.split("\n"))
     text = re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip("\n")
-    text = text if text.strip() else ""
-    if len(text) > WORDS_LIMIT:
-        raise ValueError(f"Your own words can have at most {WORDS_LIMIT:,} characters; these are {len(text):,}.")
+    return text if text.strip() else ""
+
+
+def _short_enough(text: str, limit: int) -> str:
+    if len(text) > limit:
+        length = len(text)
+        raise ValueError(
+            _("Your own words can have at most %(limit)s characters; these are %(length)s.", limit=limit, length=length)
+        )
     return text
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from typing import TypeAlias
 
 from jinja2 import Template, nodes
 from jinja2.exceptions import TemplateError
@@ -48,30 +49,43 @@ class LetterForm:
         if not trees[2].body:
             raise BadTemplate("The letter has no body.", where=PARTS[2])
         self.fields = frozenset[str]().union(*(fields_in(tree) for tree in trees))
-        self._subject = _compiled(trees[0])
-        self._letter = _compiled(_joined(trees[1:], with_own_words=not any(map(prints_own_words, trees[1:]))))
+        self._subject, self._body = _compiled(trees[0]), _compiled(trees[2])
+        self._letter = _compiled(_joined(trees[1], trees[2], trees[3]))
+        self._rewritten = _compiled(_joined(trees[1], _value("signer_body"), trees[3]))
 
     def write(self, signer: SignerFields, target: TargetFields, campaign: CampaignFields) -> Letter:
         """The letter of one signer to one target. BadTemplate if it comes out empty or longer than letters may be."""
-        values: dict[str, str | tuple[str, ...]] = {
-            "signer_name": signer.name,
-            "signer_first_name": signer.first_name,
-            "signer_city": signer.city,
-            "signer_postal_code": signer.postal_code,
-            "signer_own_words": signer.own_words,
-            "target_salutation": target.salutation,
-            "target_name": target.name,
-            "target_office": target.office,
-            "campaign_title": campaign.title,
-            "campaign_organisation": campaign.organisation,
-            "demands": campaign.demands,
-        }
-        return written_out(self._subject, self._letter, values, what="letter", limit=TEXT_LIMIT)
+        subject = _OWN_SUBJECT if signer.subject else self._subject
+        letter = self._rewritten if signer.body else self._letter
+        return written_out(subject, letter, _values(signer, target, campaign), what="letter", limit=TEXT_LIMIT)
+
+    def open_part(self, signer: SignerFields, target: TargetFields, campaign: CampaignFields) -> str:
+        """The body alone, as it stands for this signer and target: what they may put their own in the place of."""
+        return _tidy(self._body.render(_values(signer, target, campaign)))
 
 
-def written_out(
-    subject: Template, body: Template, values: Mapping[str, str | tuple[str, ...]], *, what: str, limit: int
-) -> Letter:
+_Values: TypeAlias = Mapping[str, str | tuple[str, ...]]
+
+
+def _values(signer: SignerFields, target: TargetFields, campaign: CampaignFields) -> _Values:
+    return {
+        "signer_name": signer.name,
+        "signer_first_name": signer.first_name,
+        "signer_city": signer.city,
+        "signer_postal_code": signer.postal_code,
+        "signer_own_words": signer.own_words,
+        "signer_subject": signer.subject,
+        "signer_body": signer.body,
+        "target_salutation": target.salutation,
+        "target_name": target.name,
+        "target_office": target.office,
+        "campaign_title": campaign.title,
+        "campaign_organisation": campaign.organisation,
+        "demands": campaign.demands,
+    }
+
+
+def written_out(subject: Template, body: Template, values: _Values, *, what: str, limit: int) -> Letter:
     """Fill in a subject and a text. BadTemplate, naming the part of `what`, if one comes out empty or too long."""
     try:
         line = short_line(subject.render(values))
@@ -106,13 +120,22 @@ def _compiled(tree: nodes.Template) -> Template:
         raise BadTemplate("This cannot be made into a letter.", where=PARTS[2], advice="Make it simpler.") from error
 
 
-def _joined(trees: list[nodes.Template], *, with_own_words: bool) -> nodes.Template:
-    """Header, body and footer as one template, a blank line between; own words before the footer if nowhere else."""
-    header, body, footer = (tree.body for tree in trees)
+def _joined(header: nodes.Template, body: nodes.Template, footer: nodes.Template) -> nodes.Template:
+    """All three as one template, a blank line between; own words before the footer if nowhere else."""
+    places_own_words = any(map(prints_own_words, (header, body, footer)))
+    own_words = [] if places_own_words else _value("signer_own_words").body
     gap = [nodes.Output([nodes.TemplateData("\n\n")])]
-    own_words = [nodes.Output([nodes.Name("signer_own_words", "load")])] if with_own_words else []
-    joined = nodes.Template([*header, *gap, *body, *gap, *own_words, *gap, *footer], lineno=1)
+    joined = nodes.Template([*header.body, *gap, *body.body, *gap, *own_words, *gap, *footer.body], lineno=1)
     return joined.set_environment(ENVIRONMENT)  # type: ignore[return-value]
+
+
+def _value(name: str) -> nodes.Template:
+    """A template that says one value, as it is."""
+    alone = nodes.Template([nodes.Output([nodes.Name(name, "load")])], lineno=1)
+    return alone.set_environment(ENVIRONMENT)  # type: ignore[return-value]
+
+
+_OWN_SUBJECT = _compiled(_value("signer_subject"))
 
 
 def _tidy(text: str) -> str:

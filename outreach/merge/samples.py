@@ -26,8 +26,10 @@ ORDINARY = SignerFields(
 )
 
 
-def _signer(name: str, city: str = "", postal_code: str = "", own_words: str = "") -> SignerFields:
-    return SignerFields(name, first_name(name), city, postal_code, own_words)
+def _signer(
+    name: str, city: str = "", postal_code: str = "", own_words: str = "", subject: str = "", body: str = ""
+) -> SignerFields:
+    return SignerFields(name, first_name(name), city, postal_code, own_words, subject, body)
 
 
 SIGNERS = (
@@ -39,6 +41,7 @@ SIGNERS = (
     ),
     _signer("王小明", "臺北市", "106", "我們等公車。" * 330),
     _signer("ליאת כהן", "חיפה", "3100000", "אני גרה כאן.\n\nתודה."),
+    _signer("Kim Doe", own_words="I wait here.", subject="Our bus", body="{{ x }} I wrote this, {% all %} of it."),
     _signer("Sam “<b>” O’Neil-Ünlü, Jr.", "São João", "", "<script>alert(1)</script>\n-- \n\n\n1. & 2."),
 )
 #: Own words must arrive whatever else a signer left out.

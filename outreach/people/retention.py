@@ -24,7 +24,7 @@ from outreach.models import (
 )
 from outreach.settings import Settings
 
-from .erasing import BLANK, anonymise
+from .erasing import BLANK, WORDS, anonymise
 from .records import Person
 
 
@@ -104,12 +104,15 @@ def _words_gone(before: datetime) -> Select[Any]:
             (Delivery.state == State.ACCEPTED) & (Delivery.accepted_at >= before),
         ),
     )
-    return select(Signature.id).where(Signature.own_words != "", left, ~open_).order_by(Signature.id)
+    return select(Signature.id).where(_has_words(), left, ~open_).order_by(Signature.id)
 
 
 def _blank_words(session: Session, ids: Sequence[Any], now: datetime) -> None:
     session.execute(
-        update(Signature).where(Signature.id.in_(ids)).values(own_words="").execution_options(synchronize_session=False)
+        update(Signature)
+        .where(Signature.id.in_(ids))
+        .values(dict.fromkeys(WORDS, ""))
+        .execution_options(synchronize_session=False)
     )
 
 
@@ -145,7 +148,11 @@ def _blank_reports(session: Session, ids: Sequence[Any], now: datetime) -> None:
 
 
 def _is_blank() -> Any:
-    return (Signature.name == "") & (Signature.own_words == "")
+    return (Signature.name == "") & ~_has_words()
+
+
+def _has_words() -> Any:
+    return or_(*(getattr(Signature, column) != "" for column in WORDS))
 
 
 def _anonymise_the_lonely(session: Session, signature_ids: Sequence[Any], now: datetime) -> None:

@@ -19,6 +19,7 @@ from outreach.domain.letters import CampaignFields, SignerFields, TargetFields, 
 from outreach.domain.messages import Mailbox, Message, letter_hash
 from outreach.errors import BadInput, BadTemplate
 from outreach.keys import Keys
+from outreach.languages import SOURCE, Language, language
 from outreach.mailings import signer_fields
 from outreach.merge import (
     Envelope,
@@ -83,6 +84,7 @@ class _CampaignWords:
     """What every letter of a campaign shares."""
 
     slug: str
+    language: str
     fields: CampaignFields
     envelope: Envelope
 
@@ -98,7 +100,7 @@ class Desk:
         self._settings = settings
         self._keys = keys
         self._forms: dict[int, LetterForm | BadTemplate] = {}
-        self._mailings: dict[tuple[type, int], MailingForm | BadTemplate] = {}
+        self._mailings: dict[tuple[type, int, str], MailingForm | BadTemplate] = {}
 
     def make_up(self, session: Session, ids: Sequence[int]) -> list[Parcel]:
         """The parcels of these deliveries, in the order of `ids`."""
@@ -136,7 +138,15 @@ class Desk:
                 raise CannotWrite(f"template: {form.message}")
             try:
                 letter = form.write(
-                    SignerFields(row.name, first_name(row.name), row.city, row.postal_code, row.own_words),
+                    SignerFields(
+                        row.name,
+                        first_name(row.name),
+                        row.city,
+                        row.postal_code,
+                        row.own_words,
+                        row.own_subject,
+                        row.own_body,
+                    ),
                     TargetFields(row.salutation, row.target_name, row.office),
                     campaign.fields,
                 )
@@ -186,15 +196,19 @@ class Desk:
 
     def _step(self, row: Any, campaign: _CampaignWords, rung: Rung) -> Parcel:
         def write(now: datetime) -> Message:
+            speaker = language(row.Signature.language)
+            is_translated = speaker.gettext(rung.subject) != rung.subject
             return self._compose(
                 compose_step,
                 rung,
                 row,
                 campaign,
+                speaker,
                 link=receipt_url(self._settings, self._keys, row.Signature),
                 stop=self._stop(row, campaign) if rung.purpose else None,
                 now=now,
-                language=row.Signature.language,
+                language=speaker.code,
+                words_language=speaker.code if is_translated else campaign.language,
             )
 
         return Parcel(row.id, row.maybe_sent, write)
@@ -217,6 +231,7 @@ class Desk:
                 row.Mailing,
                 row,
                 campaign,
+                language(SOURCE),
                 label=f"wave{row.wave_id}",
                 stop=self._stop(row, campaign),
                 now=now,
@@ -231,10 +246,11 @@ class Desk:
         words: Mailing | Rung,
         row: Any,
         campaign: _CampaignWords,
+        speaker: Language,
         **particulars: Any,
     ) -> Message:
         """An organizer's words to one signer, as `compose` puts them into a mail."""
-        form = self._form_of(words)
+        form = self._form_of(words, speaker)
         if isinstance(form, BadTemplate):
             raise CannotWrite(f"template: {form.message}")
         try:
@@ -252,13 +268,15 @@ class Desk:
         except BadInput as error:
             raise CannotWrite(f"{error.code}: {error.message}") from error
 
-    def _form_of(self, words: Mailing | Rung) -> MailingForm | BadTemplate:
-        key = (type(words), words.id)
+    def _form_of(self, words: Mailing | Rung, speaker: Language) -> MailingForm | BadTemplate:
+        """`words` compiled. The steps that every campaign begins with are ours, so we say them in the signer's
+        language; what an organizer wrote is in no catalogue and stays as it is."""
+        key = (type(words), words.id, speaker.code)
         if key not in self._mailings:
             if len(self._mailings) >= self._KEPT:
                 self._mailings.clear()
             try:
-                self._mailings[key] = MailingForm(words.subject, words.body)
+                self._mailings[key] = MailingForm(speaker.gettext(words.subject), speaker.gettext(words.body))
             except BadTemplate as error:
                 self._mailings[key] = error
         return self._mailings[key]

@@ -36,6 +36,8 @@ LETTERS = (
         Signature.city,
         Signature.postal_code,
         Signature.own_words,
+        Signature.own_subject,
+        Signature.own_body,
         Signature.confirmed_at,
         Signature.created_at,
         Target.name.label("target_name"),

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from email_validator import EmailNotValidError, validate_email
 
 from outreach.domain.letters import SignerFields, first_name
-from outreach.domain.words import clean_name, clean_place, clean_words, one_line
+from outreach.domain.sentences import _, sentence_of
+from outreach.domain.words import clean_body, clean_name, clean_place, clean_words, one_line
 from outreach.errors import BadSignature
 
 #: Nothing longer is even looked at: the checks behind are made for what people type. Characters as typed.
@@ -19,6 +20,8 @@ _LONGEST = {
     "city": 400,
     "postal_code": 100,
     "own_words": 20_000,
+    "subject": 400,
+    "body": 40_000,
     "language": 20,
     "source": 100,
 }
@@ -34,6 +37,8 @@ class SignForm:
     city: str = ""
     postal_code: str = ""
     own_words: str = ""
+    subject: str = ""
+    body: str = ""
     language: str = "en"
     updates: bool = False
     show_name: bool = False
@@ -49,6 +54,8 @@ class Signer:
     city: str
     postal_code: str
     own_words: str
+    subject: str
+    body: str
     language: str
     updates: bool
     show_name: bool
@@ -57,7 +64,9 @@ class Signer:
     @property
     def fields(self) -> SignerFields:
         """The signer's part of their letters."""
-        return SignerFields(self.name, first_name(self.name), self.city, self.postal_code, self.own_words)
+        return SignerFields(
+            self.name, first_name(self.name), self.city, self.postal_code, self.own_words, self.subject, self.body
+        )
 
     @property
     def columns(self) -> dict[str, str]:
@@ -67,6 +76,8 @@ class Signer:
             "city": self.city,
             "postal_code": self.postal_code,
             "own_words": self.own_words,
+            "own_subject": self.subject,
+            "own_body": self.body,
             "language": self.language,
         }
 
@@ -78,10 +89,10 @@ def check(form: SignForm) -> Signer:
     def taken(field: str, typed: str, clean: Callable[[str], str]) -> str:
         try:
             if len(typed) > _LONGEST[field]:
-                raise ValueError(f"This is too long: at most {_LONGEST[field]:,} characters.")
+                raise ValueError(_("This is too long: at most %(limit)s characters.", limit=_LONGEST[field]))
             return clean(typed)
         except ValueError as error:
-            wrong[field] = str(error)
+            wrong[field] = sentence_of(error)
             return ""
 
     signer = Signer(
@@ -90,6 +101,8 @@ def check(form: SignForm) -> Signer:
         city=taken("city", form.city, clean_place),
         postal_code=taken("postal_code", form.postal_code, _clean_postal_code),
         own_words=taken("own_words", form.own_words, clean_words),
+        subject=taken("subject", form.subject, _clean_subject),
+        body=taken("body", form.body, clean_body),
         language=taken("language", form.language, _clean_language),
         updates=form.updates,
         show_name=form.show_name,
@@ -107,31 +120,39 @@ def clean_address(typed: str) -> str:
     """
     typed = typed.strip()
     if not typed:
-        raise ValueError("Please give your email address: we send you a link to confirm your letter.")
+        raise ValueError(_("Please give your email address: we send you a link to confirm your letter."))
     if len(typed) > _LONGEST["email"]:
-        raise ValueError("An email address can have at most 254 characters.")
+        raise ValueError(_("An email address can have at most %(limit)s characters.", limit=_LONGEST["email"]))
     try:
         found = validate_email(typed, check_deliverability=False, strict=True)
-    except EmailNotValidError as error:
-        raise ValueError(f"This is not an email address we can write to. {error}") from None
+    except EmailNotValidError:
+        raise ValueError(
+            _("This is not an email address we can write to. An address looks like name@example.org.")
+        ) from None
     if found.ascii_email is None:
         raise ValueError(
-            "We can only write to addresses whose part before the @ has letters of the English alphabet, digits and "
-            "signs. Please give another one."
+            _(
+                "We can only write to addresses whose part before the @ has letters of the English alphabet, digits "
+                "and signs. Please give another one."
+            )
         )
     if len(found.ascii_email) > _LONGEST["email"]:
-        raise ValueError("An email address can have at most 254 characters.")
+        raise ValueError(_("An email address can have at most %(limit)s characters.", limit=_LONGEST["email"]))
     return found.ascii_email
+
+
+def _clean_subject(typed: str) -> str:
+    return one_line(typed, what=_("A subject"))
 
 
 def _clean_postal_code(typed: str) -> str:
     if len(code := clean_place(typed)) > 20:
-        raise ValueError("A postal code can have at most 20 characters.")
+        raise ValueError(_("A postal code can have at most %(limit)s characters.", limit=20))
     return code
 
 
 def _clean_language(typed: str) -> str:
     code = typed.strip() or "en"
     if not _LANGUAGE.fullmatch(code):
-        raise ValueError("This is not a language code, like “en” or “pt-BR”.")
+        raise ValueError(_("This is not a language code, like “en” or “pt-BR”."))
     return code

@@ -75,6 +75,11 @@ class CampaignLetters:
         """The letter to each target over this signer's name. BadTemplate if one cannot be written."""
         return [_shown(one, signer, self.fields) for one in self.addressed]
 
+    def open_part(self, signer: SignerFields) -> str:
+        """What this signer may put their own in the place of; "" where each target is told something else."""
+        parts = {one.form.open_part(signer, one.fields, self.fields) for one in self.addressed}
+        return parts.pop() if len(parts) == 1 else ""
+
 
 def seal_words(session: Session, campaign: Campaign, *, now: datetime) -> None:
     """From now on nobody edits the versions in use: a change makes a new one.
@@ -109,7 +114,13 @@ def campaign_fields(session: Session, campaign: Campaign) -> CampaignFields:
 def signer_fields(signature: Signature) -> SignerFields:
     """The signer's part of their letters."""
     return SignerFields(
-        signature.name, first_name(signature.name), signature.city, signature.postal_code, signature.own_words
+        signature.name,
+        first_name(signature.name),
+        signature.city,
+        signature.postal_code,
+        signature.own_words,
+        signature.own_subject,
+        signature.own_body,
     )
 
 

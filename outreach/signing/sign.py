@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -62,8 +62,8 @@ def sign(session: Session, slug: str, form: SignForm, *, keys: Keys, settings: S
     already waits gets the changed words taken over and a new link, as often as one address may be written to.
     """
     campaign = open_campaign(session, slug)
-    signer = check(form)
     letters = CampaignLetters.load(session, campaign)
+    signer = _within(campaign, letters, check(form))
     hash_ = _hash_of_letters(letters, signer)
     answer = Signed(campaign.slug, campaign.title, form.email.strip())
     key = address_key(signer.email)
@@ -140,15 +140,24 @@ def confirmations_today(session: Session, supporter_ids: Sequence[int], now: dat
     return Counter(dict(rows.all()))
 
 
+def _within(campaign: Campaign, letters: CampaignLetters, signer: Signer) -> Signer:
+    """The form without what this campaign does not let its signers write."""
+    subject = signer.subject if campaign.edit_subject else ""
+    body = signer.body if campaign.edit_body else ""
+    as_it_is = letters.open_part(replace(signer.fields, own_words="")) if body else ""
+    if as_it_is in ("", body):  # nothing is open, or nothing was changed
+        body = ""
+    return replace(signer, subject=subject, body=body)
+
+
 def _hash_of_letters(letters: CampaignLetters, signer: Signer) -> str:
     try:
         return text_hash(letters.write(signer.fields))
     except BadTemplate:
-        if not signer.own_words:
+        if not (signer.own_words or signer.body):
             raise
-        raise BadSignature(
-            {"own_words": _("With these words the letter becomes too long. Please shorten them.")}
-        ) from None
+        field = "body" if signer.body else "own_words"
+        raise BadSignature({field: _("With these words the letter becomes too long. Please shorten them.")}) from None
 
 
 def _new(

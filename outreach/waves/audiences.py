@@ -77,7 +77,8 @@ class Reach:
         if asked.source:
             conditions.append(Signature.source == asked.source)
         if asked.own_words is not None:
-            conditions.append(Signature.own_words != "" if asked.own_words else Signature.own_words == "")
+            wrote = (Signature.own_words != "") | (Signature.own_body != "")
+            conditions.append(wrote if asked.own_words else ~wrote)
         if self.since is not None:
             conditions.append(func.coalesce(Signature.confirmed_at > self.since, false()))
         return conditions

@@ -64,6 +64,8 @@ def planted(db: Database, campaign: Campaign, now: datetime) -> tuple[Signature,
             name=f"Jane {MARKER}",
             city=f"City {MARKER}",
             own_words=f"My words {MARKER}",
+            own_subject=f"My subject {MARKER}",
+            own_body=f"My letter {MARKER}",
             state=SignatureState.CONFIRMED,
             now=now,
         )
@@ -242,7 +244,9 @@ def old_things(db: Database, campaign: Campaign, now: datetime) -> None:
             factories.signature(session, campaign, name=name, now=now - timedelta(days=days))
         for days, words in ((29, "old words"), (27, "new words")):
             at = now - timedelta(days=days)
-            signature = factories.signature(session, campaign, own_words=words, state=SignatureState.CONFIRMED, now=at)
+            signature = factories.signature(
+                session, campaign, own_words=words, own_body=words, state=SignatureState.CONFIRMED, now=at
+            )
             factories.delivery(session, signature, state=State.ACCEPTED, accepted_at=at, now=at)
         held = factories.signature(
             session, campaign, own_words="held words", state=SignatureState.CONFIRMED, now=now - timedelta(days=60)
@@ -289,11 +293,11 @@ def test_f9_a_run_ends_exactly_what_its_dry_run_listed(
 
     with db.read() as session:
         blank = {s.id for s in session.scalars(select(Signature).where(Signature.name == ""))}
-        words = set(session.scalars(select(Signature.own_words).where(Signature.own_words != "")))
+        words, bodies = (set(session.scalars(select(column))) for column in (Signature.own_words, Signature.own_body))
         told = session.scalars(select(ProviderEvent.id).where(ProviderEvent.reason != "")).all()
         assert blank == {listed[0].ids[0], listed[2].ids[0]}
-        assert {"new words", "held words"} <= words
-        assert "old words" not in words
+        assert words == {"", "new words", "held words"}
+        assert bodies == {"", "new words"}
         assert told == ["e89"]
         assert session.execute(select(Counter.state, Counter.n)).all() == counts
         assert not any(rows.ids for rows in people.overdue(session, settings, now=now))

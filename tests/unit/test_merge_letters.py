@@ -173,3 +173,26 @@ def test_a_template_in_other_normal_form_gives_the_same_letter() -> None:
 def test_windows_line_ends_and_tabs_in_a_template_do_not_reach_the_letter() -> None:
     letter = LetterForm(SUBJECT, "", "One\r\n\tTwo   \r\n\r\n\r\n\r\nThree", "").write(SIGNER, TARGET, CAMPAIGN)
     assert letter.text.startswith("One\n    Two\n\nThree\n\n")
+
+
+@pytest.mark.parametrize(
+    "body", [BODY, BODY + "\n{{ signer.own_words }}"], ids=["placed nowhere", "placed in the body"]
+)
+def test_a_letter_that_its_signer_rewrote_keeps_header_own_words_and_footer(body: str) -> None:
+    own = replace(SIGNER, subject="Our shelter", body="It rains.\n\n{{ signer.name }} & <b>{% raw %}</b>")
+    letter = LetterForm(SUBJECT, HEADER, body, FOOTER).write(own, TARGET, CAMPAIGN)
+    assert letter.subject == "Our shelter"
+    assert letter.text == (
+        "Dear Mayor Rivera,\n\n"
+        "It rains.\n\n{{ signer.name }} & <b>{% raw %}</b>\n\n"
+        "I wait each day.\n\n"
+        "Yours sincerely,\nJane Doe, Springfield"
+    )
+    assert "&lt;b&gt;{% raw %}&lt;/b&gt;" in letter.html
+
+
+def test_the_open_part_is_what_stands_between_header_and_footer() -> None:
+    assert (
+        FORM.open_part(SIGNER, TARGET, CAMPAIGN)
+        == "I write about A bus shelter for every stop.\n1. Build it.\n2. Light it."
+    )
