@@ -54,7 +54,7 @@ class Language:
         return self.locale.text_direction
 
     def say(self, text: str) -> str:
-        """A sentence in this language; any other text as it is."""
+        """A sentence in this language; whatever else is given comes back as it is."""
         if not isinstance(text, Sentence):
             return text
         if text.many:
@@ -63,7 +63,7 @@ class Language:
 
     def gettext(self, message: str) -> str:
         """`message` in this language, with its placeholders."""
-        return self.translations.gettext(message)
+        return self.translations.gettext(message) if message else ""  # "" is a file's header
 
     def ngettext(self, one: str, many: str, num: int) -> str:
         """The message for `num` things, with its placeholders."""
@@ -77,9 +77,13 @@ class Language:
         """ "2 March 2026", "2 de marzo de 2026". Of a time, the day in its own zone."""
         return format_date(day, "long", locale=self.locale)
 
+    def weekday(self, day: date) -> str:
+        """ "Tuesday 24 November 2026"."""
+        return format_date(day, "full", locale=self.locale)
+
     def listed(self, names: Sequence[str]) -> str:
         """ "A", "A and B", "A, B and C"."""
-        return format_list(names, locale=self.locale)
+        return format_list([self.say(name) for name in names], locale=self.locale)
 
     def moment(self, at: datetime) -> str:
         """ "Mon 2 Mar 2026, 12:05 UTC"."""
@@ -103,7 +107,9 @@ class Language:
             lang=self.code,
             direction=self.direction,
         )
-        environment.filters.update(number=self.number, day=self.day, moment=self.moment, listed=self.listed)
+        environment.filters.update(
+            number=self.number, day=self.day, weekday=self.weekday, moment=self.moment, listed=self.listed
+        )
 
     def _gettext_for_templates(self) -> Callable[..., str]:
         @pass_eval_context
@@ -129,6 +135,8 @@ class Language:
             return self.number(value)
         if isinstance(value, date):
             return self.day(value)
+        if isinstance(value, tuple):
+            return self.listed(value)
         return value
 
 

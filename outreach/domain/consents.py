@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import StrEnum
 
-#: The languages the wordings exist in; another one gets the first.
-LANGUAGES = ("en",)
+from .sentences import Sentence, _, ngettext
+
+#: So many of those written to are named one by one.
+_NAMED = 5
 
 
 class Purpose(StrEnum):
@@ -19,35 +21,43 @@ class Purpose(StrEnum):
     DELIVER_LETTER = "deliver_letter"  #: given by signing; without it there is no letter
     UPDATES = "updates"  #: mails from the organisation; a box, never ticked beforehand
     SHOW_NAME = "show_name"  #: the name in public, next to the campaign; a box, never ticked beforehand
+    SHARE_ADDRESS = "share_address"  #: the address to those written to; a box, asked only where they answer directly
 
 
-_WORDINGS = {
-    (Purpose.DELIVER_LETTER, "en"): (
-        "Once I confirm through the link sent to my address, {organisation} may send my letter in my name by email "
-        "to {targets}."
-    ),
-    (Purpose.UPDATES, "en"): "{organisation} may keep me up to date on this campaign by email, until I say stop.",
-    (Purpose.SHOW_NAME, "en"): "{organisation} may show my first name on this campaign’s page, until I say stop.",
-}
-
-
-def wording(purpose: Purpose, *, organisation: str, targets: Sequence[str] = (), language: str = "en") -> str:
+def wording(purpose: Purpose, *, organisation: str, targets: Sequence[str] = ()) -> Sentence:
     """The exact sentence that is shown for `purpose` and kept when it is agreed to.
 
     `targets` are the names of those written to, in the campaign's order.
     """
-    return _WORDINGS[purpose, wording_language(language)].format(organisation=organisation, targets=in_words(targets))
+    if purpose is Purpose.DELIVER_LETTER:
+        return _(
+            "Once I confirm through the link sent to my address, %(organisation)s may send my letter in my name by "
+            "email to %(targets)s.",
+            organisation=organisation,
+            targets=few(targets),
+        )
+    if purpose is Purpose.UPDATES:
+        return _(
+            "%(organisation)s may keep me up to date on this campaign by email, until I say stop.",
+            organisation=organisation,
+        )
+    if purpose is Purpose.SHARE_ADDRESS:
+        return _(
+            "%(organisation)s may give my email address to %(targets)s with my letter, so that they can answer me "
+            "directly.",
+            organisation=organisation,
+            targets=few(targets),
+        )
+    return _(
+        "%(organisation)s may show my first name on this campaign’s page, until I say stop.", organisation=organisation
+    )
 
 
-def wording_language(language: str) -> str:
-    """The language `wording` answers in."""
-    return language if language in LANGUAGES else LANGUAGES[0]
-
-
-def in_words(names: Sequence[str]) -> str:
-    """ "A", "A and B", "A, B and C"; beyond five "A, B, C and 7 others"."""
+def few(names: Sequence[str]) -> tuple[str, ...]:
+    """`names` to be listed in a sentence: all of up to five, else three and how many others."""
     if not names:
-        return "those this campaign writes to"
-    if len(names) > 5:
-        names = [*names[:3], f"{len(names) - 3} others"]
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+        return (_("those this campaign writes to"),)
+    if len(names) <= _NAMED:
+        return tuple(names)
+    others = len(names) - 3
+    return (*names[:3], ngettext("%(num)s other", "%(num)s others", others))

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypeAlias
 
-#: What may stand in a sentence. Numbers are written as the language writes them; a sentence in a sentence is said too.
-Value: TypeAlias = "str | int"
+#: What may stand in a sentence: a text or a sentence, a number, or several names to be listed.
+Value: TypeAlias = "str | int | tuple[str, ...]"
 
 
 class Sentence(str):
@@ -50,4 +50,6 @@ def sentence_of(error: Exception) -> str:
 
 
 def _in_english(value: Value) -> str:
+    if isinstance(value, tuple):
+        return " and ".join(filter(None, (", ".join(value[:-1]), *value[-1:])))
     return f"{value:,}" if isinstance(value, int) else value

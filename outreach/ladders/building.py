@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from outreach import audit_log
 from outreach.domain.ladders import Conditions, Trigger
+from outreach.domain.sentences import _
 from outreach.errors import BadInput, NotFound, NotNow
 from outreach.mailings import PURPOSES
 from outreach.merge import check_mailing
@@ -32,21 +33,27 @@ class NewRung:
     purpose: str = ""
 
 
-#: What every published campaign begins with. The receipt after confirming is a notice of its own.
+#: What every published campaign begins with. The receipt after confirming is a notice of its own. These are messages:
+#: each signer gets them in their own language.
 DEFAULTS = (
     NewRung(
         Trigger.LETTER_ACCEPTED,
-        "Your letter has gone: {{ campaign.title }}",
-        "Hello {{ signer.first_name }},\n\n"
-        "your letter about “{{ campaign.title }}” has been handed over to the office it is addressed to.\n\n"
-        "If they answer, the answer comes to you.",
+        _("Your letter has gone: {{ campaign.title }}"),
+        _(
+            "Hello {{ signer.first_name }},\n\n"
+            "your letter about “{{ campaign.title }}” has been handed over to the office it is addressed to.\n\n"
+            "If they answer, the answer comes to you."
+        ),
     ),
     NewRung(
         Trigger.LETTER_ACCEPTED,
-        "Did you get an answer? {{ campaign.title }}",
-        "Hello {{ signer.first_name }},\n\n"
-        "two weeks ago your letter about “{{ campaign.title }}” was handed over. Have you heard from the office?\n\n"
-        "If they wrote to you, reply to this mail and tell us: other signers will want to know.",
+        _("Did you get an answer? {{ campaign.title }}"),
+        _(
+            "Hello {{ signer.first_name }},\n\n"
+            "two weeks ago your letter about “{{ campaign.title }}” was handed over. "
+            "Have you heard from the office?\n\n"
+            "If they wrote to you, reply to this mail and tell us: other signers will want to know."
+        ),
         wait=timedelta(days=14),
         conditions={"not_answered": True},
     ),

@@ -19,6 +19,7 @@ from outreach.domain.letters import date_in_words
 from outreach.domain.messages import SIGNATURE_MARK, Mailbox, Message
 from outreach.domain.words import clean_name, short_line, wrapped_lines
 from outreach.errors import BadInput
+from outreach.languages import direction
 from outreach.paths import folder
 
 from .letters import Letter, as_html
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 #: Characters of an organisation's name in "Jane Doe via …".
 _NAME_LIMIT = 60
-_RIGHT_TO_LEFT = frozenset({"ar", "ckb", "dv", "fa", "he", "ks", "ps", "sd", "ug", "ur", "yi"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +71,11 @@ def compose_letter(
     alias: str,
     now: datetime,
     signer_city: str = "",
+    signer_address: str = "",
 ) -> Message:
     """`letter` as the mail of delivery `ref`. Answers go to `alias`, a local part at the reply domain.
+
+    With `signer_address`, which is given only for who agreed to it, they go straight to the signer instead.
 
     `letter_hash` of the message is that of the letter: what is added stands below the signature mark.
     """
@@ -92,7 +95,7 @@ def compose_letter(
         stream=Stream.LETTERS,
         sender=Mailbox(f"{name} via {envelope.organisation}", envelope.from_address),
         to=to,
-        reply_to=Mailbox(name, f"{alias}@{envelope.reply_domain}"),
+        reply_to=Mailbox(name, signer_address or f"{alias}@{envelope.reply_domain}"),
         subject=letter.subject,
         text="\n".join((letter.text, SIGNATURE_MARK + lines[0], *lines[1:], "")),
         html=html,
@@ -126,11 +129,6 @@ def feedback_id(settings: Settings, campaign: str, stream: Stream) -> str:
     if len(sender) < 5:
         sender = "oe" + sha256(settings.mail_domain.encode()).hexdigest()[:10]
     return f"campaign-{label}:{stream}:{sender}"
-
-
-def direction(language: str) -> str:
-    """The `dir` of a page in `language`."""
-    return "rtl" if language.partition("-")[0].lower() in _RIGHT_TO_LEFT else "ltr"
 
 
 @cache

@@ -23,9 +23,11 @@ from outreach.domain.letters import CampaignFields, SignerFields
 from outreach.domain.messages import Mailbox, Message, Straight
 from outreach.domain.words import short_line, wrap
 from outreach.errors import BadTemplate
+from outreach.languages import direction
+from outreach.languages import language as language_of
 from outreach.paths import folder
 
-from .envelopes import direction, feedback_id
+from .envelopes import feedback_id
 from .grammar import ENVIRONMENT, fields_in, parse
 from .letters import Letter, written_out
 
@@ -170,31 +172,37 @@ def compose_mailing(
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What stands around all that an organizer writes to signers: who writes, why, where, and how to say no."""
+    """What stands around all that an organizer writes to signers: who writes, why, where, and how to say no.
+
+    It speaks its readers' `language`, or English where we do not; what it stands around is in `words_language`.
+    """
 
     organisation: str
     campaign: str
     postal_address: str
     help_address: str
     language: str
+    words_language: str
 
     @classmethod
-    def of(cls, settings: Settings, campaign: CampaignFields, language: str) -> Frame:
+    def of(cls, settings: Settings, campaign: CampaignFields, language: str, words_language: str = "") -> Frame:
+        """The frame of a campaign's mails; the words in it are in `language` too, unless said otherwise."""
         organisation = short_line(campaign.organisation or settings.organisation, 60)
-        return cls(organisation, campaign.title, settings.postal_address, settings.help_address, language)
+        words = words_language or language
+        return cls(organisation, campaign.title, settings.postal_address, settings.help_address, language, words)
 
     def around(self, kind: str, written: Letter, *, stop_url: str, link: str = "") -> tuple[str, str]:
         """(text, html) of a "mail" or a "step"; `link` is the signer's own page."""
         values = {
             **{name: getattr(self, name) for name in self.__slots__},
-            "direction": direction(self.language),
+            "words_direction": direction(self.words_language),
             "subject": written.subject,
             "stop_url": stop_url,
             "link": link,
         }
-        closing = wrap(_template(f"{kind}.txt").render(values).strip())
+        closing = wrap(_template(f"{kind}.txt", self.language).render(values).strip())
         # The body is ours: escaped by `as_html`, with links of the organizer's only.
-        html = _template(f"{kind}.html").render(values, body=Markup(written.html))  # noqa: S704
+        html = _template(f"{kind}.html", self.language).render(values, body=Markup(written.html))  # noqa: S704
         return f"{written.text}\n\n-- \n{closing}\n", html
 
 
@@ -245,14 +253,14 @@ def stop_headers(stop: Stop) -> list[tuple[str, str]]:
     ]
 
 
-def _template(name: str) -> Template:
-    """One of the frames that stand around what organizers write."""
-    return _environment().get_template(name)
+def _template(name: str, language: str) -> Template:
+    """One of the frames that stand around what organizers write, speaking a language of ours."""
+    return _environment(language_of(language).code).get_template(name)
 
 
 @cache
-def _environment() -> Environment:
-    return Environment(
+def _environment(language: str) -> Environment:
+    environment = Environment(
         loader=FileSystemLoader(folder("templates") / "mailings"),
         autoescape=select_autoescape(("html",)),
         undefined=StrictUndefined,
@@ -260,3 +268,5 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
+    language_of(language).install(environment)
+    return environment

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, select_autoescape
 
 from outreach.domain.deliveries import MailClass, Stream
-from outreach.domain.letters import date_in_words, first_name
+from outreach.domain.letters import first_name
 from outreach.domain.messages import Mailbox, Message
 from outreach.domain.words import short_line, wrap
+from outreach.languages import language as language_of
 from outreach.paths import folder
 
-from .envelopes import direction, feedback_id
+from .envelopes import feedback_id
 
 if TYPE_CHECKING:
     from outreach.settings import Settings
@@ -51,10 +52,12 @@ def compose_notice(
 ) -> Message:
     """The notice `purpose` ("confirm", "receipt") as the mail of delivery `ref`; `campaign` is a slug.
 
+    It speaks the signer's `language`, or English where we do not.
+
     With `unsubscribe_url` (and the address `unsubscribe_mail`) it carries List-Unsubscribe; a confirmation never does.
     """
-    values = _values(fields, settings, language, unsubscribe_url)
-    subject, text, html = (template.render(values) for template in _templates(purpose))
+    values = _values(fields, settings, unsubscribe_url)
+    subject, text, html = (template.render(values) for template in templates_of(purpose, language_of(language).code))
     headers = [
         ("Feedback-ID", feedback_id(settings, campaign, Stream.ACT)),
         ("Auto-Submitted", "auto-generated"),
@@ -78,19 +81,17 @@ def compose_notice(
     )
 
 
-def _values(fields: NoticeFields, settings: Settings, language: str, unsubscribe_url: str) -> dict[str, object]:
+def _values(fields: NoticeFields, settings: Settings, unsubscribe_url: str) -> dict[str, object]:
     return {
         "name": fields.signer_name,
         "first_name": first_name(fields.signer_name),
         "campaign": fields.campaign_title,
         "targets": fields.targets,
         "link": fields.link,
-        "expires_on": date_in_words(fields.expires_on) if fields.expires_on else "",
+        "expires_on": fields.expires_on,
         "organisation": settings.organisation,
         "postal_address": settings.postal_address,
         "help_address": settings.help_address,
-        "language": language,
-        "direction": direction(language),
         "unsubscribe_url": unsubscribe_url,
     }
 
@@ -105,8 +106,8 @@ def _unsubscribe(settings: Settings, url: str, mail: str) -> list[tuple[str, str
 
 
 @cache
-def _environment() -> Environment:
-    return Environment(
+def _environment(language: str) -> Environment:
+    environment = Environment(
         loader=FileSystemLoader(folder("templates") / "notices"),
         autoescape=select_autoescape(("html",)),
         undefined=StrictUndefined,
@@ -114,9 +115,12 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
+    language_of(language).install(environment)
+    return environment
 
 
 @cache
-def _templates(purpose: str) -> tuple[Template, Template, Template]:
-    load = _environment().get_template
+def templates_of(purpose: str, language: str) -> tuple[Template, Template, Template]:
+    """Subject, text and page of a notice, speaking the language of that code."""
+    load = _environment(language).get_template
     return load(f"{purpose}/subject.txt"), load(f"{purpose}/body.txt"), load(f"{purpose}/body.html")

@@ -30,13 +30,16 @@ def compose_step(
     stop: Stop | None,
     now: datetime,
     language: str = "en",
+    words_language: str = "",
 ) -> Message:
     """`form` as the mail of delivery `ref`; `link` is the signer's own page.
+
+    Around the organizer's words, which are in `words_language`, it speaks the signer's `language`.
 
     With `stop` it is news that its reader agreed to and can say no to; without, it is about their own letter.
     """
     written = form.write(signer, campaign)
-    frame = Frame.of(settings, campaign, language)
+    frame = Frame.of(settings, campaign, language, words_language)
     text, html = frame.around("step", written, stop_url=stop.url if stop else "", link=link)
     headers = [("Feedback-ID", feedback_id(settings, slug, Stream.ACT)), ("Auto-Submitted", "auto-generated")]
     return Message(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from outreach.domain.consents import Purpose, in_words, wording, wording_language
+from outreach.domain.consents import Purpose, wording
+from outreach.languages import language
 
 
 @pytest.mark.parametrize(
@@ -19,7 +20,7 @@ from outreach.domain.consents import Purpose, in_words, wording, wording_languag
     ],
 )
 def test_names_are_joined_as_people_would(names: list[str], words: str) -> None:
-    assert in_words(names) == words
+    assert wording(Purpose.DELIVER_LETTER, organisation="X", targets=names).endswith(f" by email to {words}.")
 
 
 @pytest.mark.parametrize("purpose", Purpose)
@@ -29,6 +30,8 @@ def test_every_wording_names_who_is_agreed_with_and_takes_names_literally(purpos
     assert sentence.endswith(".")
 
 
-def test_a_language_without_wordings_gets_the_first_and_says_so() -> None:
-    assert wording_language("ro") == "en"
-    assert wording(Purpose.UPDATES, organisation="X", language="ro") == wording(Purpose.UPDATES, organisation="X")
+def test_a_wording_is_agreed_to_in_the_language_it_is_said_in() -> None:
+    sentence = wording(Purpose.DELIVER_LETTER, organisation="Vecinos", targets=list("ABCDEF"))
+
+    assert language("es").say(sentence).endswith("por correo electrónico a A, B, C y otras 3 personas.")
+    assert language("ro").say(sentence) == sentence
