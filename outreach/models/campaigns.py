@@ -54,6 +54,11 @@ class Campaign(Base):
     published_at: Mapped[datetime | None]
     closed_at: Mapped[datetime | None]
 
+    @property
+    def answers_directly(self) -> bool:
+        """Whether a target's answer goes straight to each signer who agrees to it."""
+        return self.reply_mode == "direct" and not self.high_risk
+
     demands: Mapped[list[Demand]] = relationship(order_by="Demand.number", cascade="all, delete-orphan")
     asks: Mapped[list[Ask]] = relationship(order_by="Ask.position", cascade="all, delete-orphan")
     sponsorships: Mapped[list[Sponsorship]] = relationship(

@@ -45,7 +45,7 @@ from outreach.settings import Settings
 from outreach.signing import confirm_url, receipt_url
 from outreach.stopping import stop_of
 
-from .rows import LETTERS, MAILINGS, NOTICES, addressee, rungs_of, target_labels
+from .rows import LETTERS, MAILINGS, NOTICES, addressee, direct_addresses, rungs_of, target_labels
 
 
 class CannotWrite(Exception):
@@ -87,6 +87,7 @@ class _CampaignWords:
     language: str
     fields: CampaignFields
     envelope: Envelope
+    answers_directly: bool
 
 
 class Desk:
@@ -111,7 +112,8 @@ class Desk:
         self._compile(session, {row.version_id for row in letters})
         targets = target_labels(session, {row.campaign_id for row in notices})
         rungs = rungs_of(session, {row.purpose for row in notices})
-        made = {row.id: self._letter(row, campaigns[row.campaign_id]) for row in letters}
+        direct = direct_addresses(session, [row.id for row in letters if campaigns[row.campaign_id].answers_directly])
+        made = {row.id: self._letter(row, campaigns[row.campaign_id], direct.get(row.id, "")) for row in letters}
         for row in notices:
             campaign, rung = campaigns[row.campaign_id], rungs.get(row.purpose)
             made[row.id] = (
@@ -131,7 +133,7 @@ class Desk:
         target = TargetFields(row.salutation, row.target_name, row.office)
         return Letterhead(form, target, campaign.fields, campaign.envelope)
 
-    def _letter(self, row: Any, campaign: _CampaignWords) -> Parcel:
+    def _letter(self, row: Any, campaign: _CampaignWords, signer_address: str) -> Parcel:
         def write(now: datetime) -> Message:
             form = self._forms[row.version_id]
             if isinstance(form, BadTemplate):
@@ -160,6 +162,7 @@ class Desk:
                     to=Mailbox(addressee(row.office, row.target_name), row.address),
                     signer_name=row.name,
                     signer_city=row.city,
+                    signer_address=signer_address,
                     confirmed_on=(row.confirmed_at or row.created_at).date(),
                     alias=self._keys.alias(row.ref),
                     now=now,
@@ -314,4 +317,4 @@ class Desk:
         envelope = Envelope.of(
             self._settings, campaign=campaign.slug, organisation=organisation, language=campaign.language
         )
-        return _CampaignWords(campaign.slug, fields, envelope)
+        return _CampaignWords(campaign.slug, campaign.language, fields, envelope, campaign.answers_directly)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from outreach.consents import agreed
+from outreach.domain.consents import Purpose
 from outreach.domain.deliveries import MailClass
 from outreach.models import (
     Addressing,
@@ -50,6 +52,25 @@ LETTERS = (
     .join(Contact, Contact.id == Delivery.contact_id)
     .where(Delivery.mail_class == MailClass.LETTER)
 )
+
+
+def direct_addresses(session: Session, ids: Sequence[int]) -> Mapping[int, str]:
+    """By letter, the address of each signer who agreed that the target may have it. The ledger's last word counts."""
+    if not ids:
+        return {}
+    found = (
+        select(Delivery.id, Supporter.address)
+        .join(Signature, Signature.id == Delivery.signature_id)
+        .join(Supporter, Supporter.id == Signature.supporter_id)
+        .where(
+            Delivery.id.in_(ids),
+            Supporter.erased_at.is_(None),
+            Signature.high_risk.is_(False),
+            agreed(Signature.supporter_id, Delivery.campaign_id, Purpose.SHARE_ADDRESS),
+        )
+    )
+    return dict(session.execute(found).all())
+
 
 #: Notices, with their signature and, for a confirmation, until when its link opens.
 NOTICES = (

@@ -42,6 +42,7 @@ class SignForm:
     language: str = "en"
     updates: bool = False
     show_name: bool = False
+    share_address: bool = False
     source: str = "web"
 
 
@@ -59,6 +60,7 @@ class Signer:
     language: str
     updates: bool
     show_name: bool
+    share_address: bool
     source: str
 
     @property
@@ -106,6 +108,7 @@ def check(form: SignForm) -> Signer:
         language=taken("language", form.language, _clean_language),
         updates=form.updates,
         show_name=form.show_name,
+        share_address=form.share_address,
         source=taken("source", form.source, lambda typed: one_line(typed, limit=60, what="The source")),
     )
     if wrong:

@@ -71,12 +71,15 @@ def sign(session: Session, slug: str, form: SignForm, *, keys: Keys, settings: S
         log.info("sign_form_set_aside", campaign=campaign.id)
         return answer
     supporter, is_new = find_or_make(session, signer.email, key, keys=keys, now=now)
-    signature = None if is_new else standing_signature(session, campaign.id, supporter.id)
+    standing = [] if is_new else standing_signatures(session, campaign.id, supporter.id)
+    signature = own_among(standing, campaign, signer.name)
     if signature is not None and signature.state is SignatureState.CONFIRMED:
         return answer
-    sentences = agreements.asked(letters, organisation=settings.organisation)
+    sentences = agreements.asked(
+        letters, organisation=settings.organisation, answers_directly=campaign.answers_directly
+    )
     today = 0 if is_new else confirmations_today(session, [supporter.id], now)[supporter.id]
-    has_room = today < settings.confirmations_per_day
+    has_room = today < settings.confirmations_per_day and arrival.suspicion not in UNMAILED
     given = {**signer.columns, "text_hash": hash_}
     is_first = signature is None
     if signature is None:

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session, selectinload
 
 from outreach.domain.consents import Purpose
 from outreach.domain.letters import SignerFields
+from outreach.domain.sentences import ngettext
 from outreach.errors import BadTemplate, NotFound
 from outreach.models import (
     Addressing,
@@ -52,8 +53,9 @@ class Listed:
 
     slug: str
     title: str
+    language: str
     kind: CampaignKind
-    addressed_to: str
+    addressed_to: tuple[str, ...]  #: to be listed in a sentence
     is_open: bool
     signatures: int
 
@@ -155,8 +157,9 @@ def listed(session: Session, counts: Counts) -> list[Listed]:
         Listed(
             slug=row.slug,
             title=row.title,
+            language=row.language,
             kind=row.kind,
-            addressed_to=addressed_to.get(row.id, ""),
+            addressed_to=addressed_to.get(row.id, ()),
             is_open=row.state is CampaignState.PUBLISHED,
             signatures=numbers[row.id],
         )
@@ -198,11 +201,11 @@ def read(session: Session, slug: str, counts: Counts, *, organisation: str) -> C
         co_sponsors=tuple(name for name, role in sponsors.items() if role != "lead"),
         signatures=counts.of(session, [row.id])[row.id],
         paper=_paper(letters),
-        agreements=asked(letters, organisation=organisation, language=row.language),
+        agreements=asked(letters, organisation=organisation, answers_directly=row.answers_directly),
     )
 
 
-def _addressed_to(session: Session, campaign_ids: list[int]) -> dict[int, str]:
+def _addressed_to(session: Session, campaign_ids: list[int]) -> dict[int, tuple[str, ...]]:
     """Who each campaign writes to, in a few words: the first two by name, the others by number."""
     position = func.row_number().over(
         partition_by=Addressing.campaign_id, order_by=(Addressing.position, Addressing.id)
@@ -220,17 +223,17 @@ def _addressed_to(session: Session, campaign_ids: list[int]) -> dict[int, str]:
         .order_by(ranked.c.campaign_id, ranked.c.position)
     ).all()
     names: dict[int, list[str]] = {}
-    for campaign_id, _, target in rows:
+    among: dict[int, int] = {}
+    for campaign_id, all_of_them, target in rows:
         names.setdefault(campaign_id, []).append(target_label(target))
-    return {campaign_id: in_words(names[campaign_id], among) for campaign_id, among, _ in rows}
+        among[campaign_id] = all_of_them
+    return {campaign_id: first_of(found, among[campaign_id]) for campaign_id, found in names.items()}
 
 
-def in_words(first: list[str], among: int) -> str:
-    """ "A", "A and B", "A, B and 3 others"."""
-    others = among - len(first)
-    if others:
-        return f"{', '.join(first)} and {others:,} {'other' if others == 1 else 'others'}"
-    return " and ".join(first)
+def first_of(names: list[str], among: int) -> tuple[str, ...]:
+    """The names, and how many others there are: to be listed as "A, B and 3 others"."""
+    others = among - len(names)
+    return (*names, ngettext("%(num)s other", "%(num)s others", others)) if others else tuple(names)
 
 
 def _paper(letters: CampaignLetters) -> Paper | None:

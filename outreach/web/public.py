@@ -27,7 +27,7 @@ _BEAT = 0.03
 router = APIRouter(include_in_schema=False)
 
 #: The form's fields in the order of the page, so that the error summary lists them as a person meets them.
-FIELDS = ("name", "email", "city", "postal_code", "own_words", "updates", "show_name")
+FIELDS = ("name", "email", "city", "postal_code", "own_words", "updates", "show_name", "share_address")
 #: A field that no person sees. What fills it in is no person.
 TRAP = "website"
 
@@ -130,4 +130,5 @@ def _sign_form(values: dict[str, str]) -> signing.SignForm:
         own_words=values.get("own_words", ""),
         updates=values.get("updates") == "yes",
         show_name=values.get("show_name") == "yes",
+        share_address=values.get("share_address") == "yes",
     )

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from dataclasses import replace
 from datetime import timedelta
 from email import message_from_bytes
+from html import unescape
 from unittest import mock
 
 import pytest
 from sqlalchemy import select, update
 
+from outreach import campaign_settings
+from outreach.consents import said_anew
 from outreach.domain.deliveries import MailClass, State
 from outreach.domain.messages import Mailbox
-from outreach.models import Delivery, LetterVersion, Signature, Supporter
+from outreach.models import Consent, Delivery, LetterVersion, Signature, Supporter
 from outreach.stopping import stop_of
 from outreach.transports.mime import to_bytes
 from tests.rules.post import BYTES, Post, in_bytes
@@ -238,6 +242,38 @@ def test_a12_answers_to_each_letter_have_an_address_of_their_own(post: Post) -> 
         assert re.fullmatch(r"[a-z0-9-]{1,64}", local)
         assert domain == "replies.outreach.example.org"
     assert "signer-" not in str([mail.headers for mail in post.letters()])
+
+
+def test_a13_answers_go_straight_to_a_signer_only_while_the_ledger_says_yes(post: Post) -> None:
+    people = {name: f"{name}@example.org" for name in ("agreed", "silent", "regrets", "at-risk")}
+    box = r'<input[^>]*name="share_address"[^>]*>'
+    assert not re.search(box, post.site.get("/c/shelters"))
+    post.signer("before@example.org", name="before", share_address="yes")  # forged: nobody was asked
+    with post.db.begin() as session:
+        campaign_settings.change(session, "shelters", {"reply_mode": "direct"}, now=post.site.now, actor="test")
+    (found,) = re.findall(box, page := post.site.get("/c/shelters"))
+    assert "checked" not in found
+    for name, address in people.items():
+        post.signer(address, name=name, **({} if name == "silent" else {"share_address": "yes"}))
+    with post.db.begin() as session:
+        consents = session.scalars(select(Consent).where(Consent.purpose == "share_address")).all()
+        assert len(consents) == len(people) - 1
+        assert all(consent.wording in unescape(page) for consent in consents)
+        regrets = session.scalars(select(Supporter).where(Supporter.address == people["regrets"])).one()
+        theirs = next(consent for consent in consents if consent.supporter_id == regrets.id)
+        session.add(said_anew(theirs, given=False, source="link", at=post.site.now + timedelta(seconds=1)))
+        session.execute(update(Signature).where(Signature.name == "at-risk").values(high_risk=True))
+    post.send()
+
+    answers: dict[str, set[str]] = defaultdict(set)
+    for mail in post.letters():
+        assert mail.reply_to is not None
+        answers[mail.reply_to.name].add(mail.reply_to.address)
+    assert answers.pop("agreed") == {people["agreed"]}
+    assert answers.keys() == {"silent", "regrets", "at-risk", "before"}
+    for aliases in answers.values():
+        assert len(aliases) == 2, "one for each letter"
+        assert all(alias.endswith("@replies.outreach.example.org") for alias in aliases)
 
 
 @BYTES

@@ -47,4 +47,3 @@ def test_a_rule_passes_only_when_all_its_tests_ran_and_none_failed() -> None:
     assert verdict("B1", tests, ran=set(tests[:1]), failed=set()) == "not run"
     assert verdict("B1", tests, ran=set(tests), failed=set(tests[1:])) == "**fails**"
     assert verdict("B1", [], ran=set(), failed=set()) == "no test"
-    assert verdict("A13", [], ran=set(), failed=set()) == "not built"
