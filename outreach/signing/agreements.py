@@ -8,6 +8,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from outreach.consents import said_anew
 from outreach.domain.consents import Purpose, wording
 from outreach.domain.sentences import Sentence
 from outreach.languages import language

@@ -19,6 +19,7 @@ from outreach import outbox
 from outreach.domain.addresses import address_key
 from outreach.domain.deliveries import MailClass
 from outreach.domain.sentences import _
+from outreach.domain.suspects import UNMAILED
 from outreach.errors import BadSignature, BadTemplate, NotFound, NotNow
 from outreach.keys import Keys
 from outreach.models import (
@@ -33,15 +34,16 @@ from outreach.models import (
 from outreach.settings import Settings
 from outreach.suppression import is_suppressed
 
-from . import agreements, links
+from . import agreements, doubts, links
+from .doubts import Arrival
 from .forms import Signer, SignForm, check
-from .letters import CampaignLetters, seal_words, text_hash
+from .letters import CampaignLetters, Shown, seal_words, text_hash
+from .standing import household_key, own_among, standing_signatures
 from .supporters import find_or_make
 
 log = structlog.get_logger()
 
 _DAY = timedelta(hours=24)
-_STANDING = (SignatureState.PENDING, SignatureState.CONFIRMED)
 #: Whoever presses the button twice wants one mail.
 _BETWEEN_MAILS = timedelta(minutes=1)
 
@@ -55,16 +57,25 @@ class Signed:
     address: str  #: as typed, for "we sent a link to …"
 
 
-def sign(session: Session, slug: str, form: SignForm, *, keys: Keys, settings: Settings, now: datetime) -> Signed:
-    """Take a signature, pending until its link is used.
+def sign(
+    session: Session,
+    slug: str,
+    form: SignForm,
+    *,
+    keys: Keys,
+    settings: Settings,
+    now: datetime,
+    arrival: Arrival = Arrival(),  # noqa: B008 (frozen)
+) -> Signed:
+    """Take a signature, pending until its link is used; set aside if something about it or its `arrival` is suspect.
 
     BadSignature names every wrong field; NotFound and NotNow say that the campaign cannot be signed. A signer who
     already waits gets the changed words taken over and a new link, as often as one address may be written to.
     """
     campaign = open_campaign(session, slug)
     letters = CampaignLetters.load(session, campaign)
-    signer = _within(campaign, letters, check(form))
-    hash_ = _hash_of_letters(letters, signer)
+    signer = within(campaign, letters, check(form))
+    hash_ = text_hash(write(letters, signer))
     answer = Signed(campaign.slug, campaign.title, form.email.strip())
     key = address_key(signer.email)
     if is_suppressed(session, keys.address_hash(key), scopes=("all", f"campaign:{campaign.id}")):
@@ -83,7 +94,12 @@ def sign(session: Session, slug: str, form: SignForm, *, keys: Keys, settings: S
     given = {**signer.columns, "text_hash": hash_}
     is_first = signature is None
     if signature is None:
-        signature = _new(session, campaign, supporter, signer.source, given, now)
+        seen = {
+            "household_key": household_key(campaign, signer.name),
+            "network": "" if campaign.high_risk else arrival.network,
+            "suspect": doubts.of_new(session, letters, supporter, signer.name, arrival=arrival, standing=standing),
+        }
+        signature = _new(session, campaign, supporter, signer.source, given | seen, now)
     elif _has_all(signature, given) and _just_written_to(session, signature, now):
         agreements.keep(session, signature, signer, sentences, now=now)  # a box needs no new mail
         return answer
@@ -93,6 +109,8 @@ def sign(session: Session, slug: str, form: SignForm, *, keys: Keys, settings: S
         return answer
     if has_room and not _ask(session, signature, is_first=is_first, now=now):
         return answer
+    if signature.name != signer.name:
+        signature.suspect = signature.suspect or doubts.of_likeness(session, letters, supporter, signer.name)
     for column, value in given.items():
         setattr(signature, column, value)
     seal_words(session, campaign, now=now)
@@ -113,20 +131,6 @@ def open_campaign(session: Session, slug: str) -> Campaign:
     return campaign
 
 
-def standing_signature(session: Session, campaign_id: int, supporter_id: int) -> Signature | None:
-    """The supporter's pending or confirmed signature there, locked; at most one can be."""
-    return session.scalar(
-        select(Signature)
-        .where(
-            Signature.campaign_id == campaign_id,
-            Signature.supporter_id == supporter_id,
-            Signature.state.in_(_STANDING),
-        )
-        .with_for_update(key_share=True)
-        .execution_options(populate_existing=True)
-    )
-
-
 def confirmations_today(session: Session, supporter_ids: Sequence[int], now: datetime) -> Counter[int]:
     """Confirmation mails of the last 24 hours to each of these supporters, over all campaigns."""
     # By way of the signatures: they have an index on the supporter, deliveries one on the signature.
@@ -143,7 +147,7 @@ def confirmations_today(session: Session, supporter_ids: Sequence[int], now: dat
     return Counter(dict(rows.all()))
 
 
-def _within(campaign: Campaign, letters: CampaignLetters, signer: Signer) -> Signer:
+def within(campaign: Campaign, letters: CampaignLetters, signer: Signer) -> Signer:
     """The form without what this campaign does not let its signers write."""
     subject = signer.subject if campaign.edit_subject else ""
     body = signer.body if campaign.edit_body else ""
@@ -153,9 +157,10 @@ def _within(campaign: Campaign, letters: CampaignLetters, signer: Signer) -> Sig
     return replace(signer, subject=subject, body=body)
 
 
-def _hash_of_letters(letters: CampaignLetters, signer: Signer) -> str:
+def write(letters: CampaignLetters, signer: Signer) -> list[Shown]:
+    """The letters over this signer's name; BadSignature when their own words make one too long."""
     try:
-        return text_hash(letters.write(signer.fields))
+        return letters.write(signer.fields)
     except BadTemplate:
         if not (signer.own_words or signer.body):
             raise
