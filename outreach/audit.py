@@ -270,7 +270,8 @@ def _open_bundle(
 ) -> Iterator[str]:
     """The letters that lie in a bundle, each compared with what its signer confirmed."""
     found = bundled_letters(mail)
-    if found.keys() != letters and (whole or letters & by_ref.keys()):
+    missing = {ref for ref in letters - found.keys() if ref not in by_ref or not by_ref[ref].erased}
+    if (missing or found.keys() - letters) and (whole or letters & by_ref.keys()):
         result.transport.wrong_content += 1
         words = f"{mail.name} holds {len(found)} letters, {len(letters)} went in it"
         result.problems.append(Problem(mail.delivery, "wrong_content", words))

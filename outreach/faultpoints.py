@@ -29,6 +29,7 @@ POINTS = frozenset(
         "during_render",  # a mail is being written
         "after_intent",  # the attempts are committed; no byte has left
         "after_accept",  # the provider has answered; nobody but this process knows
+        "after_erase",  # a person is out of the tables; the copies of their mails still lie in the mailbox folder
         "web_before_commit",  # a form is in the tables, and nothing of it is committed
         "web_after_commit",  # committed; the browser has no answer yet
         "plan_mid_chunk",  # part of a wave's next chunk is in the tables, and nothing of it is committed

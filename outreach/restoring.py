@@ -47,12 +47,11 @@ class No:
 
 @dataclass(frozen=True, slots=True)
 class SaidAgain:
-    """What a list of noes came to. `refs` are the deliveries of those erased: their files are to be removed."""
+    """What a list of noes came to."""
 
     noes: int
     suppressed: int
     erased: int
-    refs: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,16 +125,15 @@ def noes(session: Session) -> Iterator[No]:
 def say_again(session: Session, said: Iterable[No], *, actor: str, now: datetime) -> SaidAgain:
     """Suppress and erase whom the restored books do not know as such. Nothing that they know is taken back."""
     total = suppressed = erased = 0
-    refs: list[str] = []
     for no in said:
         total += 1
         suppressed += suppression.suppress(session, no.address_hash, scope=no.scope, reason=no.reason, now=no.at)
         if no.is_erasure and (person := _still_known(session, no.address_hash)) is not None:
-            refs += people.erase(session, person, actor=actor, now=now).refs
+            people.erase(session, person, actor=actor, now=now)
             erased += 1
     after = {"noes": total, "suppressed": suppressed, "erased": erased}
     audit_log.note(session, actor, "restored.say_again", RESTORED, None, after, now=now)
-    return SaidAgain(total, suppressed, erased, tuple(refs))
+    return SaidAgain(total, suppressed, erased)
 
 
 def _still_known(session: Session, address_hash: str) -> Person | None:

@@ -110,6 +110,11 @@ class Settings:
 
     @property
     def is_embedded(self) -> bool:
+    @property
+    def uses_sendgrid(self) -> bool:
+        """Whether mail leaves by SendGrid, always or at times."""
+        return "sendgrid" in (self.transport, self.fallback_transport)
+
         """Whether this is the one-machine shape that needs no servers of its own."""
         return self.database.startswith("sqlite")
 

@@ -145,6 +145,16 @@ def upgrade() -> None:
         sa.Column("count", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("day", "kind", name=op.f("pk_inbound_tallies")),
     )
+    op.create_table(
+        "leftovers",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("key", sa.String(), nullable=False),
+        sa.Column("asked_at", At, nullable=False),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_leftovers")),
+        sa.UniqueConstraint("kind", "key", name=op.f("uq_leftovers_kind_key")),
+    )
 
 
 def _standing(*columns: str) -> None:
@@ -178,7 +188,7 @@ def _add(table: str, name: str, kind: str, default: str) -> None:
 
 
 def downgrade() -> None:
-    for table in ("inbound_tallies", "replies", "self_sends", "share_links", "campaign_texts"):
+    for table in ("leftovers", "inbound_tallies", "replies", "self_sends", "share_links", "campaign_texts"):
         op.drop_table(table)
     # One address, one signature again: of those who shared one, the first stays.
     op.execute(

@@ -14,6 +14,7 @@ from outreach import audit_log, people
 from outreach.cli import base
 from outreach.cli.base import Json
 from outreach.errors import BadInput
+from outreach.faultpoints import reached
 from outreach.signing.forms import clean_address
 
 app = typer.Typer(help="A person's rights: what we hold about them, and its end.", no_args_is_help=True)
@@ -55,14 +56,16 @@ def erase(
         with engine.db.begin() as session:
             person = people.find(session, checked, keys=engine.keys)
             if apply:
-                done = people.erase(session, person, actor="cli", now=engine.now())
+                at_sendgrid = engine.settings.uses_sendgrid
+                done = people.erase(session, person, actor="cli", now=engine.now(), at_sendgrid=at_sendgrid)
             else:
                 done = people.look(session, person)
-        files = people.remove_mails(engine.settings.mailbox_dir, done.refs) if apply else 0
-        at_provider = engine.settings.transport == "sendgrid"
+        reached("after_erase")
+        cleared = people.clear(engine.db, engine.settings, now=engine.now()) if apply else people.Cleared()
     if as_json:
         told = {"signatures": done.signatures, "cancelled": done.cancelled, "gone": done.gone, "links": done.links}
-        base.emit({"applied": apply, "known": person.supporter_id is not None, **told, "files": files})
+        told |= {"files": cleared.files, "left": cleared.left}
+        base.emit({"applied": apply, "known": person.supporter_id is not None, **told})
         return
     if person.supporter_id is None:
         base.out.print("Nobody with this address is known here.")
@@ -72,9 +75,12 @@ def erase(
         f"{done.cancelled} mails that have not left {verb}called off; {done.gone} letters have left already."
     )
     if apply:
-        base.out.print(f"{files} mails in the mailbox folder were deleted. The address stays suppressed, as a hash.")
-        if at_provider:
-            base.out.print("SendGrid keeps its own records: ask it for an erase job (POST /v3/recipients/erasejob).")
+        copies = "1 copy of a mail was" if cleared.files == 1 else f"{cleared.files:,} copies of mails were"
+        base.out.print(f"{copies} taken out of the mailbox folder. The address stays suppressed, as a hash.")
+        if cleared.recipients:
+            base.out.print("SendGrid has taken the job of erasing its own records.")
+        if cleared.left:
+            base.out.print(f"{cleared.left} traces outside the database are left; the engine tries again.")
     else:
         base.out.print("Nothing was changed. Add --apply to do it.")
 

@@ -43,11 +43,11 @@ def restored(
         with engine.db.begin() as session:
             if not accept:
                 restoring.stop(session, actor="cli", now=now)
-            again = restoring.say_again(session, said, actor="cli", now=now) if noes else SaidAgain(0, 0, 0, ())
+            again = restoring.say_again(session, said, actor="cli", now=now) if noes else SaidAgain(0, 0, 0)
             if accept:
                 restoring.accept(session, actor="cli", reason=reason, now=now)
             state = restoring.look(session, now=now)
-        people.remove_mails(engine.settings.mailbox_dir, again.refs)
+        people.clear(engine.db, engine.settings, now=now)
     if as_json:
         base.emit(_as_dict(state, again))
     else:

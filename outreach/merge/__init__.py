@@ -6,7 +6,7 @@ thousands a second. `compose_letter`, `compose_notice` and `compose_mailing` put
 
 from .bundles import Part, compose_bundle
 from .checking import check_letter, check_mailing
-from .enclosed import Enclosed, how_many_fit, letters_in
+from .enclosed import Enclosed, how_many_fit, letters_in, table_without
 from .envelopes import Envelope, compose_letter, letter_in
 from .letters import Letter, LetterForm
 from .mailings import MailingForm, Stop, compose_mailing
@@ -33,3 +33,4 @@ __all__ = [
     "letter_in",
     "letters_in",
 ]
+    "table_without",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -84,6 +84,14 @@ def _cell(value: str) -> str:
 
 def _value(cell: str) -> str:
     return cell[1:] if cell.startswith("'") else cell
+
+
+def table_without(table: bytes, refs: Collection[str]) -> bytes:
+    """The table without the letters of these deliveries. ValueError if it is no table."""
+    letters_in(table)
+    header, *rows = csv.reader(io.StringIO(table.decode("utf-8-sig"), newline=""))
+    kept = [row for row in rows if _value(row[-1]) not in refs]
+    return ("\ufeff" + "".join(map(_line, (header, *kept)))).encode()
 
 
 def letters_in(table: bytes) -> dict[str, tuple[str, str]]:

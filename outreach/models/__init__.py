@@ -18,6 +18,7 @@ from .campaigns import (
 from .deliveries import Attempt, Bundle, Counter, Delivery, LogEntry, Minute
 from .events import Anomaly, ProviderEvent
 from .ladders import Ladder, Rung, Step
+from .leftovers import Leftover
 from .letters import Addressing, LetterVersion
 from .replies import InboundTally, Reply
 from .signatures import Consent, Invalidation, SelfSend, Signature, SignatureState, Supporter, Token
@@ -55,6 +56,7 @@ __all__ = [
     "Invalidation",
     "Ladder",
     "Lane",
+    "Leftover",
     "LetterVersion",
     "LogEntry",
     "Mailing",

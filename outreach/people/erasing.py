@@ -7,22 +7,19 @@ somebody imports an old list.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from contextlib import suppress as ignoring
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import ColumnElement, case, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from outreach import audit_log, outbox
-from outreach.domain.deliveries import UNSENT, MailClass, State, called_off
+from outreach.domain.deliveries import GONE, UNSENT, MailClass, State, called_off
 from outreach.models import Attempt, Delivery, ProviderEvent, Reply, Signature, Supporter, Suppression, Token
 from outreach.suppression import suppress
-from outreach.transports.mailbox import mail_names
 
+from . import leftovers
 from .records import Person, deliveries_of, signatures_of
 
 #: The reason of the suppression that stays, and of what was called off.
@@ -37,29 +34,34 @@ class Erased:
     cancelled: int  #: mails that have not left and will not
     gone: int  #: letters that left or may have left; nobody can call them back
     links: int
-    refs: tuple[str, ...]  #: of all deliveries: their files are to be removed as well
 
 
 def look(session: Session, person: Person) -> Erased:
     """What `erase` would come to. Changes nothing."""
-    mine = select(Delivery.state, Delivery.mail_class, Delivery.ref).where(Delivery.id.in_(deliveries_of(person)))
+    mine = select(Delivery.state, Delivery.mail_class).where(Delivery.id.in_(deliveries_of(person)))
     rows = session.execute(mine).all()
     signatures = select(func.count()).select_from(Signature).where(Signature.supporter_id == person.supporter_id)
     links = select(func.count()).select_from(Token).where(_links(person))
     return Erased(
         signatures=session.scalar(signatures) or 0,
         cancelled=sum(row.state in UNSENT for row in rows),
-        gone=sum(row.mail_class is MailClass.LETTER and row.state in _GONE for row in rows),
+        gone=sum(row.mail_class is MailClass.LETTER and row.state in GONE for row in rows),
         links=session.scalar(links) or 0,
-        refs=tuple(row.ref for row in rows),
     )
 
 
-_GONE = (State.SENDING, State.ACCEPTED, State.IN_DOUBT, State.GIVEN_UP)
+def erase(
+    session: Session,
+    person: Person,
+    *,
+    actor: str,
+    now: datetime,
+    reason: str = ERASED,
+    at_sendgrid: bool = False,
+) -> Erased:
+    """Erase a person in the caller's transaction; `leftovers.clear` after it removes what lies outside the database.
 
-
-def erase(session: Session, person: Person, *, actor: str, now: datetime, reason: str = ERASED) -> Erased:
-    """Erase a person in the caller's transaction; afterwards `remove_mails` for the refs it returns.
+    With `at_sendgrid` what SendGrid keeps about them is erased as well.
 
     Doing it twice changes nothing more. Somebody nobody knows is still kept from being written to.
     """
@@ -69,6 +71,9 @@ def erase(session: Session, person: Person, *, actor: str, now: datetime, reason
         mine = (Suppression.address_hash == person.address_hash) & (Suppression.scope == "all")
         session.execute(update(Suppression).where(mine).values(reason=ERASED))
     if person.supporter_id is not None:
+        if at_sendgrid:
+            known = select(Supporter.address).where(Supporter.id == person.supporter_id, Supporter.erased_at.is_(None))
+            leftovers.note(session, leftovers.RECIPIENT, session.scalars(known), now=now)
         anonymise(session, person, actor=actor, now=now, reason=reason)
     audit_log.note(
         session,
@@ -87,6 +92,9 @@ def anonymise(session: Session, person: Person, *, actor: str, now: datetime, re
     supporter = session.get_one(Supporter, person.supporter_id, with_for_update=True, populate_existing=True)
     mine = Delivery.id.in_(deliveries_of(person))
     session.execute(select(Delivery.id).where(mine).order_by(Delivery.id).with_for_update())
+    # Those without an attempt as well: books that were restored may not know of it.
+    refs = select(Delivery.ref).where(mine).order_by(Delivery.id)
+    leftovers.note(session, leftovers.MAIL, session.scalars(refs), now=now)
     with outbox.Books(session, now=now, actor=actor) as books:
         for state in UNSENT:
             for maybe_sent in (False, True):
@@ -128,14 +136,3 @@ _BLANK_REPLY = {**dict.fromkeys(("subject", "text", "quoted", "share_text"), "")
 
 def _links(person: Person) -> ColumnElement[bool]:
     return (Token.supporter_id == person.supporter_id) | Token.signature_id.in_(signatures_of(person))
-
-
-def remove_mails(folder: Path, refs: Iterable[str]) -> int:
-    """Delete the files of these deliveries in the mailbox folder; how many there were."""
-    wanted, removed = set(refs), 0
-    for name in mail_names(folder) if wanted else ():
-        if name.partition(".")[0] in wanted:
-            with ignoring(FileNotFoundError):
-                (folder / name).unlink()
-                removed += 1
-    return removed

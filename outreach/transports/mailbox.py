@@ -183,6 +183,24 @@ def open_mail(folder: Path, name: str) -> StoredMail:
     )
 
 
+def replace_mail(folder: Path, name: str, octets: bytes) -> None:
+    """Put another text in the place of a mail, whole or not at all, and leave its time as it was."""
+    path = folder / name
+    times = path.stat()
+    fd, part = tempfile.mkstemp(prefix=".part-", dir=folder)
+    try:
+        with os.fdopen(fd, "wb") as file:
+            file.write(octets)
+            file.flush()
+            os.fsync(fd)
+        os.utime(part, ns=(times.st_atime_ns, times.st_mtime_ns))
+        os.rename(part, path)
+    finally:
+        with suppress(FileNotFoundError):
+            os.unlink(part)
+    _Listing(folder).sync()
+
+
 def _header(mail: Parsed, name: str) -> str:
     value = str(mail.get(name, "")).replace("\r\n", "").replace("\n", "")
     if "=?" not in value:

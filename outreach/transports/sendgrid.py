@@ -23,6 +23,7 @@ from sendgrid import SendGridAPIClient
 
 from outreach.domain.messages import Message
 from outreach.settings import Settings
+from outreach.errors import OutOfReach
 from outreach.transports.base import (
     Ailing,
     LockedOut,
@@ -122,6 +123,20 @@ class SendGridTransport:
         return [outcomes[number] for number in range(len(messages))]
 
     def _by_itself(self, message: Message) -> Outcome:
+    def erase_recipients(self, addresses: Sequence[str]) -> None:
+        """Have SendGrid erase what it keeps about these recipients, at most 5,000; OutOfReach when it takes no job."""
+        octets = json.dumps({"email_addresses": list(addresses)}).encode()
+        try:
+            answer = self._wire.post("/v3/recipients/erasejob", octets, self._headers)
+        except (NotSent, Unanswered) as error:
+            raise OutOfReach(f"SendGrid took no erase job ({error}).", where="SENDGRID_HOST") from None
+        if answer.status != 202:
+            raise OutOfReach(
+                f"SendGrid took no erase job ({answer.status} {_errors(answer.body) or answer.reason}).",
+                where="SENDGRID_API_KEY",
+                advice="The key needs full access, or the right to erase recipients.",
+            )
+
         try:
             return self.send(message)
         except (Refused, Simulated, Unavailable, NoAnswer) as error:

@@ -100,7 +100,7 @@ def check_erase(request: Request, form: Form) -> Response:
 
 @router.post("/erase")
 def erase(request: Request, form: Form, person: Signed) -> Response:
-    """Take them out of every table, and then their mails out of the mailbox folder."""
+    """Take them out of every table, and then out of what lies outside the database."""
     address, wrong = _address_in(form)
     if wrong:
         return _ask_page(request, wrong, status=422)
@@ -109,8 +109,9 @@ def erase(request: Request, form: Form, person: Signed) -> Response:
         return _erase_page(request, address, form.with_errors(said), status=422)
     with db_of(request).begin() as session:
         who = people.find(session, address, keys=keys_of(request))
-        done = people.erase(session, who, actor=person.actor, now=now_of(request))
-    people.remove_mails(settings_of(request).mailbox_dir, done.refs)
+        at_sendgrid = settings_of(request).uses_sendgrid
+        people.erase(session, who, actor=person.actor, now=now_of(request), at_sendgrid=at_sendgrid)
+    people.clear(db_of(request), settings_of(request), now=now_of(request))
     return RedirectResponse("/staff/people?done=erased", 303)
 
 
@@ -132,8 +133,9 @@ def _held(request: Request, session: Session, address: str) -> Held:
 
 
 def _ask_page(request: Request, form: FormState, *, status: int = 200, done: str = "") -> Response:
-    at_provider = settings_of(request).transport == "sendgrid"
-    return inside(request, "staff/people.html", status=status, form=form, done=done, at_provider=at_provider)
+    with db_of(request).read() as session:
+        left = people.are_left(session)
+    return inside(request, "staff/people.html", status=status, form=form, done=done, left=left)
 
 
 def _erase_page(request: Request, address: str, form: FormState, *, status: int = 200) -> Response:

@@ -59,6 +59,8 @@ class FakeSendGrid:
         self.log_requests = 0
         self.log_status = 200
         self.connections = 0
+        self.erased: list[str] = []  #: recipients it was asked to erase
+        self.erase_status = 202
         self.reset_seconds = 7.0  #: how far in the future a 429 says it ends
         self.reset_at = 0.0  #: when the last 429 said that it ends (unix seconds)
         self.early = 0  #: requests that came before that
@@ -131,6 +133,18 @@ class FakeSendGrid:
         return answer(status, json.dumps(told).encode())
 
     def _take(self, authorization: bytes, content_type: bytes, body: bytes) -> bytes:
+    def erase(self, authorization: bytes, body: bytes) -> bytes:
+        """A job that erases recipients; `erase_status` makes it misbehave."""
+        if self.erase_status != 202:
+            return errors(self.erase_status, None, _REASONS[self.erase_status].title())
+        if not hmac.compare_digest(authorization, self._authorization):
+            return errors(403, None, "access forbidden")
+        addresses = json.loads(body).get("email_addresses")
+        if not isinstance(addresses, list) or not 0 < len(addresses) <= 5_000:
+            return errors(400, "email_addresses", "must hold 1 to 5,000 addresses")
+        self.erased += addresses
+        return answer(202, json.dumps({"job_id": f"job-{len(self.erased)}"}).encode())
+
         if not hmac.compare_digest(authorization, self._authorization):
             return errors(401, None, "The provided authorization grant is invalid, expired, or revoked")
         if len(body) > self.largest:
@@ -262,6 +276,8 @@ class _Connection(asyncio.Protocol):
             authorization, kind = headers.get(b"authorization", b""), headers.get(b"content-type", b"")
             self._misbehave_or_write(*self._provider.respond(authorization, kind, body))
         elif path.startswith(b"/v3/logs"):
+        elif (method, path) == (b"POST", b"/v3/recipients/erasejob"):
+            self.transport.write(self._provider.erase(headers.get(b"authorization", b""), body))
             self.transport.write(self._provider.logged(method, path, headers.get(b"authorization", b""), body))
         else:
             self.transport.write(errors(404, None, "Not Found"))

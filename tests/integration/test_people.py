@@ -191,12 +191,12 @@ def test_f8_after_erasure_the_person_is_nowhere_and_the_books_balance(
         found = people.find(session, ADDRESS, keys=factories.KEYS)
         before = people.look(session, found)
         done = people.erase(session, found, actor="test", now=now)
-    removed = people.remove_mails(folder, done.refs)
+    cleared = people.clear(db, settings, now=now)
 
     assert before == done
     assert (done.signatures, done.cancelled, done.gone) == (1, 2, 1)
     assert MARKER not in whole_database(db)
-    assert removed == 1
+    assert cleared == people.Cleared(files=1)
     assert [name.partition(".")[0] for name in mail_names(folder)] == ["somebodyelses"]
     with db.read() as session:
         states = dict(session.execute(select(Delivery.ref, Delivery.state)).all())
