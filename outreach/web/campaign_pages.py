@@ -3,48 +3,27 @@
 from __future__ import annotations
 
 import re
-import threading
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import structlog
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, selectinload
 
 from outreach.domain.consents import Purpose
-from outreach.domain.letters import SignerFields
 from outreach.domain.sentences import ngettext
-from outreach.errors import BadTemplate, NotFound
+from outreach.errors import NotFound
 from outreach.models import (
     Addressing,
     Campaign,
     CampaignKind,
     CampaignState,
-    Signature,
-    SignatureState,
     Sponsorship,
     Target,
 )
 from outreach.signing import CampaignLetters, target_label
 from outreach.signing.agreements import asked
-from outreach.web.pages import reflow
-
-log = structlog.get_logger()
-
-#: A count on a page may be this old. The counting query then runs at most so often, however many people look.
-COUNT_SECONDS = 5.0
-
-#: Where the signer's own things will stand, and the form field that fills the place while they type.
-SLOTS = {
-    "[Your Name]": "name",
-    "[Your first name]": "",
-    "[Your city]": "city",
-    "[Your postal code]": "postal_code",
-    "[Your own words]": "own_words",
-}
-_PLACEHOLDERS = SignerFields(*SLOTS)
-_SLOT = re.compile("(" + "|".join(map(re.escape, SLOTS)) + ")")
+from outreach.web.kept import Counts, Names
+from outreach.web.papers import Paper, paper_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,23 +37,6 @@ class Listed:
     addressed_to: tuple[str, ...]  #: to be listed in a sentence
     is_open: bool
     signatures: int
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A stretch of a letter. `mirrors` names the form field it stands for; None for the campaign's own words."""
-
-    text: str
-    mirrors: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Paper:
-    """A letter as it is shown before it has a signer."""
-
-    to: str
-    subject: str
-    parts: tuple[Part, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,42 +67,28 @@ class CampaignPage:
     lead: str
     co_sponsors: tuple[str, ...]
     signatures: int
+    names: tuple[str, ...]  #: of the newest signers who agreed to be named: "Jane, Springfield"
     paper: Paper | None
+    edit_subject: bool
+    needs_postal_code: bool
+    is_high_risk: bool
     agreements: Mapping[Purpose, str]  #: the exact sentences the consent ledger will keep
 
     @property
     def is_petition(self) -> bool:
         return self.kind is CampaignKind.PETITION
 
-
-class Counts:
-    """How many confirmed signatures a campaign has, asked of the database every few seconds at most."""
-
-    def __init__(self, seconds: float = COUNT_SECONDS) -> None:
-        self._seconds = seconds
-        self._known: dict[int, tuple[float, int]] = {}
-        self._lock = threading.Lock()
-
-    def of(self, session: Session, campaign_ids: list[int]) -> dict[int, int]:
-        """Counts by campaign."""
-        now = time.monotonic()
-        with self._lock:
-            stale = [i for i in campaign_ids if i not in self._known or self._known[i][0] + self._seconds < now]
-        if stale:
-            fresh = dict.fromkeys(stale, 0) | _count(session, stale)
-            with self._lock:
-                self._known.update({i: (now, n) for i, n in fresh.items()})
-        with self._lock:
-            return {i: self._known[i][1] for i in campaign_ids}
+    @property
+    def next_stop(self) -> int:
+        return next_stop(self.signatures)
 
 
-def _count(session: Session, campaign_ids: list[int]) -> dict[int, int]:
-    counted = (
-        select(Signature.campaign_id, func.count())
-        .where(Signature.campaign_id.in_(campaign_ids), Signature.state == SignatureState.CONFIRMED)
-        .group_by(Signature.campaign_id)
-    )
-    return {campaign: int(n) for campaign, n in session.execute(counted)}
+def next_stop(signatures: int) -> int:
+    """The round number that comes after so many signatures: 100, 150, 250, 500, 1,000, 1,500 …"""
+    if signatures < 100:
+        return 100
+    unit = 10 ** (len(str(signatures)) - 1)
+    return next(stop for stop in (unit * 3 // 2, unit * 5 // 2, unit * 5, unit * 10) if stop > signatures)
 
 
 def listed(session: Session, counts: Counts) -> list[Listed]:
@@ -167,7 +115,7 @@ def listed(session: Session, counts: Counts) -> list[Listed]:
     ]
 
 
-def read(session: Session, slug: str, counts: Counts, *, organisation: str) -> CampaignPage:
+def read(session: Session, slug: str, counts: Counts, names: Names, *, organisation: str) -> CampaignPage:
     """The page of a published or closed campaign; NotFound for drafts too. `organisation` is the engine's own name."""
     row = session.scalar(
         select(Campaign)
@@ -200,7 +148,11 @@ def read(session: Session, slug: str, counts: Counts, *, organisation: str) -> C
         lead=next((name for name, role in sponsors.items() if role == "lead"), ""),
         co_sponsors=tuple(name for name, role in sponsors.items() if role != "lead"),
         signatures=counts.of(session, [row.id])[row.id],
-        paper=_paper(letters),
+        names=names.of(session, [row.id])[row.id],
+        paper=paper_of(letters, may_rewrite=row.edit_body),
+        edit_subject=row.edit_subject,
+        needs_postal_code=row.needs_postal_code,
+        is_high_risk=row.high_risk,
         agreements=asked(letters, organisation=organisation, answers_directly=row.answers_directly),
     )
 
@@ -223,35 +175,15 @@ def _addressed_to(session: Session, campaign_ids: list[int]) -> dict[int, tuple[
         .order_by(ranked.c.campaign_id, ranked.c.position)
     ).all()
     names: dict[int, list[str]] = {}
-    among: dict[int, int] = {}
-    for campaign_id, all_of_them, target in rows:
+    for campaign_id, _number, target in rows:
         names.setdefault(campaign_id, []).append(target_label(target))
-        among[campaign_id] = all_of_them
-    return {campaign_id: first_of(found, among[campaign_id]) for campaign_id, found in names.items()}
+    return {campaign_id: first_of(names[campaign_id], number) for campaign_id, number, _target in rows}
 
 
 def first_of(names: list[str], among: int) -> tuple[str, ...]:
     """The names, and how many others there are: to be listed as "A, B and 3 others"."""
     others = among - len(names)
     return (*names, ngettext("%(num)s other", "%(num)s others", others)) if others else tuple(names)
-
-
-def _paper(letters: CampaignLetters) -> Paper | None:
-    """The letter to the first target, with places for what is the signer's."""
-    if not letters.addressed:
-        return None
-    first = letters.addressed[0]
-    try:
-        letter = first.form.write(_PLACEHOLDERS, first.fields, letters.fields)
-    except BadTemplate:
-        log.warning("letter_not_shown", version=first.version_id)
-        return None
-    return Paper(first.label, letter.subject, parts(reflow(letter.text)))
-
-
-def parts(text: str) -> tuple[Part, ...]:
-    """A letter's text, parted where something of the signer's will stand."""
-    return tuple(Part(piece, SLOTS.get(piece)) for piece in _SLOT.split(text) if piece)
 
 
 def _web_only(url: str) -> str:

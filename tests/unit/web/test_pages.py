@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from jinja2 import UndefinedError
 
 from outreach.domain.words import wrap
-from outreach.web.campaign_pages import Part, in_words, parts
+from outreach.languages import SOURCE, language
+from outreach.web.campaign_pages import Part, first_of, parts
 from outreach.web.forms import FormState, one_newline
 from outreach.web.pages import (
     STATIC,
@@ -99,7 +100,7 @@ def test_a_letter_is_parted_where_the_signers_things_will_stand() -> None:
     ],
 )
 def test_who_is_asked_in_a_few_words(first: list[str], among: int, said: str) -> None:
-    assert in_words(first, among) == said
+    assert language(SOURCE).listed(first_of(first, among)) == said
 
 
 def test_line_ends_become_one_kind() -> None:
