@@ -10,7 +10,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from math import ceil, inf
+from math import ceil, floor, inf
 
 from .openings import Stretch, stretches
 from .pacing import DAY, HOUR, OfficeHours, Pace
@@ -33,13 +33,25 @@ class Course:
     """How many letters can have left a lane by when. It grows as far as it is asked for."""
 
     def __init__(
-        self, pace: Pace, begins: datetime, *, left: Sequence[Left] = (), also: OfficeHours | None = None
+        self,
+        pace: Pace,
+        begins: datetime,
+        *,
+        left: Sequence[Left] = (),
+        also: OfficeHours | None = None,
+        at_best: bool = False,
     ) -> None:
+        """`at_best` is a course that no lane outruns: each hour of a curve bears its cap, whatever the hour before did.
+
+        Without it an hour that bears less than the one before waits for that one's letters to leave the window, and for
+        the next letter's turn as well, which is a little slower than they go.
+        """
         since = begins.timestamp()
         self._pace, self._top = pace, (FASTEST_PER_HOUR if pace.per_hour is None else pace.per_hour) / 3600
         self._open = stretches(pace.hours, since, also)
-        self._windows = _windows(pace)
+        self._windows = _windows(pace, at_best=at_best)
         self._one_by_one, self._closed_at = pace.per_hour is not None, since
+        self._top_before = self._top
         #: By `at[i]`, `total[i]` had left. What left before it begins counts from below zero.
         self.at, self.total = _past(left if self._windows else (), since)
 
@@ -82,16 +94,14 @@ class Course:
 
     def _walk(self, stretch: Stretch) -> None:
         at, end, total = stretch.begin, stretch.end, self.total[-1]
-        self._reach(at, total)
-        if self._one_by_one and at - self._closed_at > _LEAST:
-            # The first letter of a day goes when the office opens: what was left of the wait ran out while it slept.
-            at, total = at + _LEAST, ceil(total - _EVEN)
-            self._reach(at, total)
-        self._closed_at = end
         top = self._top
         if stretch.share != 1.0 and self._pace.per_hour is not None:
             hourly = self._pace.per_hour_at(datetime.fromtimestamp(at, UTC))
             top = min(top, (hourly or 0) / 3600)
+        if self._one_by_one:
+            total = self._waited(at, total, top)
+        self._reach(at, total)
+        self._closed_at, self._top_before = end, top
         while at < end:
             for window in self._windows:
                 window.slide(self, at, total, top)
@@ -100,6 +110,20 @@ class Course:
             total += rate * (until - at)
             at = until
             self._reach(at, total)
+
+    def _waited(self, at: float, total: float, top: float) -> float:
+        """Where the course goes on at `at`, at `top` letters a second: the next letter has waited since the last one.
+
+        The first letter of a day goes when the office opens: its wait ran out while the office slept. In an hour that
+        bears more than the one before, the time that it has waited already is more of what it has to wait.
+        """
+        if at - self._closed_at > _LEAST:
+            total = ceil(total - _EVEN)
+            self._reach(self._closed_at + _LEAST, total)
+        elif top > self._top_before > 0:
+            whole = floor(total + _EVEN)
+            total = whole + min(1.0, max(0.0, total - whole) * top / self._top_before)
+        return total
 
     def _reach(self, at: float, total: float) -> None:
         if at > self.at[-1]:
@@ -146,14 +170,14 @@ class _Window:
         return max(until, at + _LEAST)
 
 
-def _windows(pace: Pace) -> list[_Window]:
+def _windows(pace: Pace, *, at_best: bool) -> list[_Window]:
     """The windows that can be full: an even trickle keeps the hour's by itself while its cap does not change."""
     windows = []
     if pace.per_day is not None:
         open_hours = 24.0 if pace.hours is None else pace.hours.open_span() / HOUR + 1  # one more in autumn
         if pace.per_hour is None or pace.per_hour * open_hours > pace.per_day:
             windows.append(_Window(pace.per_day, DAY))
-    if pace.per_hour is not None and pace.hours is not None and pace.hours.curve:
+    if not at_best and pace.per_hour is not None and pace.hours is not None and pace.hours.curve:
         windows.append(_Window(pace.per_hour, HOUR, follows_curve=True))
     return windows
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from outreach.domain.courses import Left
 from outreach.domain.forecast import Finish, Limit, Line, Rival, lane_ends, wave_ends
-from outreach.domain.pacing import DAY, HOUR, OfficeHours, Pace
+from outreach.domain.pacing import DAY, HOUR, OfficeHours, Pace, room
 
 from .simulation import run, scenario
 
@@ -140,13 +140,33 @@ def test_a_budget_holds_back_lanes_that_could_do_more() -> None:
     free, held = wave_ends(lanes), wave_ends(lanes, [Limit(Pace(60), MONDAY)])
     assert _low(free) < MONDAY + 2 * HOUR
     assert timedelta(hours=8) <= _low(held) - MONDAY <= timedelta(hours=10)  # 600 letters at 60 an hour
-    assert MONDAY + 10 * HOUR <= _high(held) <= MONDAY + 34 * HOUR
+    assert MONDAY + 10 * HOUR <= _high(held) <= MONDAY + 35 * HOUR
 
 
 def test_a_budget_does_not_save_up_the_nights() -> None:
     lanes = [Line(Pace(100, None, office()), 1200, MONDAY)]
     held = wave_ends(lanes, [Limit(Pace(60), MONDAY)])
     assert _low(held) > MONDAY + DAY  # 600 letters a day, although the budget alone would be done in twenty hours
+
+
+def test_a_domains_budget_holds_back_its_own_lanes_and_no_others() -> None:
+    held = [Line(Pace(60), 60, MONDAY, domain="city.example.org") for _ in range(4)]
+    free = [Line(Pace(60), 60, MONDAY, domain="state.example.org") for _ in range(4)]
+    limit = Limit(Pace(20), MONDAY, domain="city.example.org")
+    assert wave_ends(free, [limit]) == wave_ends(free)
+    assert timedelta(hours=11) <= _low(wave_ends([*held, *free], [limit])) - MONDAY <= timedelta(hours=12)
+
+
+def test_in_a_day_of_many_paces_no_letter_leaves_before_the_low_end() -> None:
+    """Letter by letter by the rules, with nothing in the way: what a forecast calls soonest is no later."""
+    curve = [0] * 8 + [2, 3, 4, 4, 3, 4, 4, 3, 2, 1] + [0] * 6
+    for cap in (2, 3, 5, 10):
+        pace, now, ended = Pace(cap, cap * 8, office(curve=curve)), MONDAY, list[datetime]()
+        for n in range(60):
+            while not (left := room(pace, ended, 0, now)).now:
+                now = left.opens_at
+            ended.append(now)
+            assert soonest(pace, n + 1) <= now + timedelta(seconds=1)
 
 
 _PACES = st.builds(
