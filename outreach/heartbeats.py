@@ -61,7 +61,8 @@ def forget(session: Session, *, before: datetime) -> int:
 class Pulse:
     """Beats for this process from a thread of its own, until stopped.
 
-    `steady` is asked before each beat: False keeps silent, so that a process that stands still looks like one.
+    `steady` is asked before each beat: False keeps silent, so that a process that stands still looks like one. `it_is`
+    is told the database's time at each beat.
     """
 
     def __init__(
@@ -72,10 +73,11 @@ class Pulse:
         name: str = "",
         steady: Callable[[], bool] = lambda: True,
         in_flight: Callable[[], int] = lambda: 0,
+        it_is: Callable[[datetime], None] = lambda _now: None,
         every: timedelta = EVERY,
     ) -> None:
         self._db, self._kind, self._name = db, kind, name or name_of(kind)
-        self._steady, self._in_flight, self._every = steady, in_flight, every
+        self._steady, self._in_flight, self._it_is, self._every = steady, in_flight, it_is, every
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="pulse", daemon=True)
 
@@ -95,6 +97,7 @@ class Pulse:
                 continue
             try:
                 now = self._db.now()
+                self._it_is(now)
                 with self._db.begin() as session:
                     beat(session, self._name, kind=self._kind, in_flight=self._in_flight(), now=now)
                 missed = False

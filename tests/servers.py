@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+import pytest
 
 
 def free_port() -> int:
@@ -46,6 +47,19 @@ def _signal(process: subprocess.Popen[bytes], sign: int) -> None:
         os.killpg(process.pid, sign) if leads else process.send_signal(sign)
     except ProcessLookupError:
         pass
+
+
+def clock_set_apart(by: str) -> dict[str, str]:
+    """What a process needs in its environment to read another hour than it is: "+1h", "-1d"; nothing for "".
+
+    Skips the test where Debian's libfaketime is not installed; `./run test` sees to it.
+    """
+    if not by:
+        return {}
+    found = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
+    if not found:
+        pytest.skip("libfaketime is not installed: apt-get install faketime")
+    return {"LD_PRELOAD": str(found[0]), "FAKETIME": by}
 
 
 @contextmanager

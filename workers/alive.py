@@ -2,8 +2,8 @@
 
 The main process writes down that its event loop turns, and that it was told to stop. The pool processes read it:
 they do the beating in the database (the main process must never have one open when it forks), and they end their
-round early when the worker is to stop. A pool process whose main process was killed finishes what it has in the air
-and goes.
+round early when the worker is to stop. They write down how far this machine's clock is from the database's. A pool
+process whose main process was killed finishes what it has in the air and goes.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import os
 import struct
 import threading
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 from celery import bootsteps
@@ -25,8 +26,12 @@ _TURN = 2.0
 #: An orphaned pool process gives what it has in the air this long.
 _LAST_WORDS = 30.0
 
-_shared = mmap.mmap(-1, 16)  # anonymous: made once in the main process, seen by every fork of it
+#: Further apart than this, in seconds, and the machine's clock says nothing about what is old.
+_RIGHT = 2.0
+
+_shared = mmap.mmap(-1, 24)  # anonymous: made once in the main process, seen by every fork of it
 _turned = struct.Struct("d")
+_apart = struct.Struct("d")
 
 #: Held while a task runs. A pool process runs one at a time.
 busy = threading.Lock()
@@ -40,6 +45,16 @@ def turn() -> None:
 def is_turning() -> bool:
     """Whether the main process's loop turned lately."""
     return bool(time.monotonic() - _turned.unpack_from(_shared, 0)[0] < STANDSTILL)
+
+
+def compare_clocks(now: datetime) -> None:
+    """It is `now` by the database."""
+    _apart.pack_into(_shared, 16, (datetime.now(UTC) - now).total_seconds())
+
+
+def has_right_clock() -> bool:
+    """Whether this machine's clock was that of the database when they were last compared."""
+    return bool(abs(_apart.unpack_from(_shared, 16)[0]) < _RIGHT)
 
 
 def tell_to_stop(**_: Any) -> None:

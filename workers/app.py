@@ -84,6 +84,7 @@ def _give_up(error: OutreachError, code: int) -> NoReturn:
 
 app = Celery(
     "outreach",
+    task_cls="workers.rings:Rung",
     include=[
         "workers.bundles",
         "workers.events",
@@ -154,6 +155,7 @@ def _begin_worker(**_: Any) -> None:
     db = Database(read_settings().database)
     try:
         migrating.require_current(db)
+        alive.compare_clocks(db.now())
     except OutreachError as error:
         _give_up(error, 1)
     finally:
@@ -164,7 +166,13 @@ def _begin_pool_process(**_: Any) -> None:
     alive.leave_with(_main)
     here = joined()
     # Every pool process beats for the worker as a whole: one row for each worker, fresh while its loop turns.
-    pulse = heartbeats.Pulse(here.db, "worker", name=heartbeats.name_of("worker", _main), steady=alive.is_turning)
+    pulse = heartbeats.Pulse(
+        here.db,
+        "worker",
+        name=heartbeats.name_of("worker", _main),
+        steady=alive.is_turning,
+        it_is=alive.compare_clocks,
+    )
     _pulse[os.getpid()] = pulse
     pulse.start()
 

@@ -40,8 +40,8 @@ class Engine:
     keys: Keys
 
     def now(self) -> datetime:
-        """The moment this command acts at. Doors read the clock; verbs are given the time."""
-        return datetime.now(UTC)
+        """The moment this command acts at, by the database. Doors read the clock; verbs are given the time."""
+        return self.db.now()
 
 
 @contextmanager

@@ -13,6 +13,7 @@ import re
 import ssl
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
 from functools import partial
@@ -230,6 +231,8 @@ def _told(body: bytes) -> list[tuple[str, str]]:
 
 def _pause(answer: Answer, *, now: float) -> timedelta:
     """How long a 429 asks us to wait: until X-RateLimit-Reset (unix seconds), else Retry-After; 1 s to 15 min."""
+    with suppress(KeyError, ValueError, OverflowError):  # by the provider's own clock, if it tells: ours may be wrong
+        now = parsedate_to_datetime(answer.headers["Date"]).timestamp()
     try:
         seconds = float(answer.headers["X-RateLimit-Reset"]) - now
     except (KeyError, ValueError):

@@ -11,7 +11,7 @@ import os
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from fastapi import FastAPI
@@ -20,6 +20,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from outreach import logs, tether
+from outreach.clock import DatabaseClock
 from outreach.keys import Keys
 from outreach.models import Database
 from outreach.settings import Settings
@@ -83,12 +84,11 @@ ROOMS = (
 )
 
 
-def utc_now() -> datetime:
-    return datetime.now(UTC)
+def create_app(settings: Settings, db: Database | None = None, *, now: Callable[[], datetime] | None = None) -> FastAPI:
+    """The whole site. Without `db` it opens its own database and closes it at the end; call it after any fork.
 
-
-def create_app(settings: Settings, db: Database | None = None, *, now: Callable[[], datetime] = utc_now) -> FastAPI:
-    """The whole site. Without `db` it opens its own database and closes it at the end; call it after any fork."""
+    It acts at the database's time unless it is given another.
+    """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -104,7 +104,8 @@ def create_app(settings: Settings, db: Database | None = None, *, now: Callable[
     app.state.rates = Rates(settings, app.state.keys)
     app.state.pages = Pages(settings)
     app.state.counts = Counts()
-    app.state.now = now
+    app.state.visits = Visits(app.state.db, lambda: app.state.now())
+    app.state.now = now or DatabaseClock(app.state.db)
     app.add_middleware(Guard, settings=settings)
     errors.install(app)
     app.mount("/static", Static(directory=STATIC), name="static")

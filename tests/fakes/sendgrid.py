@@ -18,6 +18,7 @@ import json
 import ssl
 import time
 from collections.abc import Iterator
+from email.utils import formatdate
 from hashlib import sha256
 from pathlib import Path
 from threading import Thread
@@ -58,9 +59,9 @@ class FakeSendGrid:
         self.requests = 0
         self.log_requests = 0
         self.log_status = 200
-        self.connections = 0
         self.erased: list[str] = []  #: recipients it was asked to erase
         self.erase_status = 202
+        self.connections = 0
         self.reset_seconds = 7.0  #: how far in the future a 429 says it ends
         self.reset_at = 0.0  #: when the last 429 said that it ends (unix seconds)
         self.early = 0  #: requests that came before that
@@ -132,7 +133,6 @@ class FakeSendGrid:
         status, told = log.respond(method.decode(), path.decode(), body, self.accepted)
         return answer(status, json.dumps(told).encode())
 
-    def _take(self, authorization: bytes, content_type: bytes, body: bytes) -> bytes:
     def erase(self, authorization: bytes, body: bytes) -> bytes:
         """A job that erases recipients; `erase_status` makes it misbehave."""
         if self.erase_status != 202:
@@ -145,6 +145,7 @@ class FakeSendGrid:
         self.erased += addresses
         return answer(202, json.dumps({"job_id": f"job-{len(self.erased)}"}).encode())
 
+    def _take(self, authorization: bytes, content_type: bytes, body: bytes) -> bytes:
         if not hmac.compare_digest(authorization, self._authorization):
             return errors(401, None, "The provided authorization grant is invalid, expired, or revoked")
         if len(body) > self.largest:
@@ -215,8 +216,8 @@ def substituted(text: str, values: dict[str, str]) -> str:
 
 def answer(status: int, body: bytes, headers: dict[str, str] | None = None, kind: str = "application/json") -> bytes:
     more = "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
-    head = f"HTTP/1.1 {status} {_REASONS[status]}\r\nServer: nginx\r\nContent-Type: {kind}\r\n{more}"
-    return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+    head = f"HTTP/1.1 {status} {_REASONS[status]}\r\nServer: nginx\r\nDate: {formatdate(usegmt=True)}\r\n{more}"
+    return f"{head}Content-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
 
 
 def errors(status: int, field: str | None, message: str, headers: dict[str, str] | None = None) -> bytes:
@@ -275,9 +276,9 @@ class _Connection(asyncio.Protocol):
         elif (method, path) == (b"POST", b"/v3/mail/send"):
             authorization, kind = headers.get(b"authorization", b""), headers.get(b"content-type", b"")
             self._misbehave_or_write(*self._provider.respond(authorization, kind, body))
-        elif path.startswith(b"/v3/logs"):
         elif (method, path) == (b"POST", b"/v3/recipients/erasejob"):
             self.transport.write(self._provider.erase(headers.get(b"authorization", b""), body))
+        elif path.startswith(b"/v3/logs"):
             self.transport.write(self._provider.logged(method, path, headers.get(b"authorization", b""), body))
         else:
             self.transport.write(errors(404, None, "Not Found"))

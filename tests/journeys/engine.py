@@ -78,29 +78,32 @@ class Engine:
     # ---- processes -----------------------------------------------------------------------------------------------
 
     def start_worker(
-        self, *, concurrency: int = 2, queues: str = "act,letters,news,chores", **more: str
+        self, *, concurrency: int = 2, queues: str = "act,letters,news,chores", clock: str = "", **more: str
     ) -> subprocess.Popen[bytes]:
-        """A worker as people start it, at the head of a process group of its own. `more` are settings of it alone."""
+        """A worker as people start it, at the head of a process group of its own. `more` are settings of it alone.
+
+        `clock` sets its machine's clock apart: "+1h", "-1d".
+        """
         words = ["worker", "-Q", queues, "-c", str(concurrency), "-n", f"w{len(self._processes)}@%h"]
-        return self._start("worker", *_CELERY, *words, "--without-mingle", "--without-gossip", **more)
+        return self._start("worker", *_CELERY, *words, "--without-mingle", "--without-gossip", clock=clock, **more)
 
     def start_beat(self) -> subprocess.Popen[bytes]:
         return self._start("beat", *_CELERY, "beat")
 
-    def start_web(self, **more: str) -> subprocess.Popen[bytes]:
-        """The pages and hooks at the settings' port; returns once they answer or have ended."""
-        process = self._start("web", "outreach", "web", **more)
+    def start_web(self, *, clock: str = "", **more: str) -> subprocess.Popen[bytes]:
+        """The pages and hooks at the settings' port; returns once they answer or have ended. `clock` as above."""
+        process = self._start("web", "outreach", "web", clock=clock, **more)
         servers.await_port(self.settings.port, process)
         return process
 
-    def _start(self, name: str, *words: str, **more: str) -> subprocess.Popen[bytes]:
+    def _start(self, name: str, *words: str, clock: str = "", **more: str) -> subprocess.Popen[bytes]:
         log = self.folder / f"{name}-{len(self._processes)}.log"
         environ = {name: value for name, value in os.environ.items() if not name.startswith("OUTREACH_")}
         given = self.environ | {f"OUTREACH_{name.upper()}": value for name, value in more.items()}
         with log.open("wb") as out:
             process = subprocess.Popen(
                 [sys.executable, "-m", *words],
-                env={**environ, **given, "PYTHONPATH": str(ROOT)},
+                env={**environ, **given, **servers.clock_set_apart(clock), "PYTHONPATH": str(ROOT)},
                 cwd=self.folder,  # no .env of a developer lies here
                 stdout=out,
                 stderr=subprocess.STDOUT,

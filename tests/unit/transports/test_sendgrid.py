@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import socket
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -172,6 +173,20 @@ def test_too_many_requests_wait_until_the_given_moment(provider: FakeSendGrid, t
     assert caught.value.whole
     assert caught.value.retry_after is not None
     assert timedelta(seconds=280) < caught.value.retry_after <= timedelta(seconds=300)
+
+
+@pytest.mark.parametrize("off", [3600.0, -86_400.0])
+def test_fault_f30_the_moment_is_read_by_the_providers_own_clock(provider: FakeSendGrid, off: float) -> None:
+    transport = SendGridTransport(API_KEY, host=provider.url, timeout=1, clock=lambda: time.time() + off)
+    provider.reset_seconds = 300
+    provider.faults.script("429")
+
+    with pytest.raises(Unavailable) as caught:
+        transport.send(letter())
+
+    assert caught.value.retry_after is not None
+    assert timedelta(seconds=280) < caught.value.retry_after <= timedelta(seconds=301)
+    transport.close()
 
 
 @pytest.mark.parametrize(("reset", "seconds"), [(86_400, 900), (-50, 1)])
