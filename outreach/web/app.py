@@ -104,7 +104,6 @@ def create_app(settings: Settings, db: Database | None = None, *, now: Callable[
     app.state.rates = Rates(settings, app.state.keys)
     app.state.pages = Pages(settings)
     app.state.counts = Counts()
-    app.state.visits = Visits(app.state.db, lambda: app.state.now())
     app.state.now = now or DatabaseClock(app.state.db)
     app.add_middleware(Guard, settings=settings)
     errors.install(app)
