@@ -104,17 +104,17 @@ class Settings:
         return self.database_url or f"sqlite:///{(self.data_dir / 'outreach.db').resolve()}"
 
     @property
+    def uses_sendgrid(self) -> bool:
+        """Whether mail leaves by SendGrid, always or at times."""
+        return "sendgrid" in (self.transport, self.fallback_transport)
+
+    @property
     def asks_log(self) -> bool:
         """Whether SendGrid's log is asked about mails in doubt."""
         return self.sendgrid_logs and bool(self.sendgrid_api_key)
 
     @property
     def is_embedded(self) -> bool:
-    @property
-    def uses_sendgrid(self) -> bool:
-        """Whether mail leaves by SendGrid, always or at times."""
-        return "sendgrid" in (self.transport, self.fallback_transport)
-
         """Whether this is the one-machine shape that needs no servers of its own."""
         return self.database.startswith("sqlite")
 

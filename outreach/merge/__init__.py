@@ -32,5 +32,5 @@ __all__ = [
     "how_many_fit",
     "letter_in",
     "letters_in",
-]
     "table_without",
+]
