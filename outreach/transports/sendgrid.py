@@ -23,8 +23,8 @@ from python_http_client import exceptions as answers
 from sendgrid import SendGridAPIClient
 
 from outreach.domain.messages import Message
-from outreach.settings import Settings
 from outreach.errors import OutOfReach
+from outreach.settings import Settings
 from outreach.transports.base import (
     Ailing,
     LockedOut,
@@ -123,7 +123,6 @@ class SendGridTransport:
             outcomes.update((row.number, outcome) for row, outcome in zip(chunk, told, strict=True))
         return [outcomes[number] for number in range(len(messages))]
 
-    def _by_itself(self, message: Message) -> Outcome:
     def erase_recipients(self, addresses: Sequence[str]) -> None:
         """Have SendGrid erase what it keeps about these recipients, at most 5,000; OutOfReach when it takes no job."""
         octets = json.dumps({"email_addresses": list(addresses)}).encode()
@@ -138,6 +137,7 @@ class SendGridTransport:
                 advice="The key needs full access, or the right to erase recipients.",
             )
 
+    def _by_itself(self, message: Message) -> Outcome:
         try:
             return self.send(message)
         except (Refused, Simulated, Unavailable, NoAnswer) as error:
