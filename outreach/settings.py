@@ -39,6 +39,8 @@ class Settings:
     sendgrid_api_key: str = field(default="", repr=False)
     sendgrid_host: str = "https://api.sendgrid.com"
     sendgrid_event_keys: tuple[str, ...] = ()
+    sendgrid_inbound_keys: tuple[str, ...] = ()  #: of the signed Inbound Parse webhook
+    inbound_secret: str = field(default="", repr=False)  #: in the path of the inbound webhook, or its password
     sendgrid_logs: bool = False  #: whether its log may be asked about mails in doubt
     sendgrid_sandbox: bool = False  #: SendGrid looks at every mail and sends none; they end as "simulated"
     smtp_url: str = field(default="", repr=False)
@@ -69,10 +71,15 @@ class Settings:
     mails_per_week: int = 3  #: mailings and follow-ups to one signer, over all campaigns
     reminders: int = 2  #: follow-ups about one signature that waits to be confirmed
 
+    reply_days: int = 180  #: how long after a letter left its answers are taken
+    replies_per_day: int = 10  #: answers to one letter that are kept within a day; more are dropped and counted
+    forwards_per_letter: int = 5  #: answers to one letter that are mailed to its signer
+
     keep_unconfirmed_days: int = 7
     keep_words_days: int = 28  #: own words, after all letters of the signature have left
     keep_closed_days: int = 183  #: signers' names, after the campaign was closed
     keep_reports_days: int = 90
+    keep_replies_days: int = 365  #: answers, with the mails they came in
 
     handovers: int = 64  #: mails one worker process has in the air at once
     batch: int = 500  #: deliveries claimed at once
@@ -223,6 +230,12 @@ def _secret(name: str, text: str) -> str:
     return text
 
 
+def _path_secret(name: str, text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_-]{24,200}", text):
+        raise _wrong(name, "must be 24 or more letters and digits: it stands in an address.", "$(openssl rand -hex 24)")
+    return text
+
+
 def _path(name: str, text: str) -> Path:
     if not text.strip():
         raise _wrong(name, "is empty.", "./var")
@@ -256,6 +269,8 @@ _READERS: dict[str, Callable[[str, str], Any]] = {
     "SENDGRID_API_KEY": _text(200),
     "SENDGRID_HOST": _url("https", "http", example="https://api.eu.sendgrid.com"),
     "SENDGRID_EVENT_KEYS": _keys,
+    "SENDGRID_INBOUND_KEYS": _keys,
+    "INBOUND_SECRET": _path_secret,
     "SENDGRID_LOGS": _switch,
     "SENDGRID_SANDBOX": _switch,
     "SMTP_VERP": _switch,
@@ -283,10 +298,14 @@ _READERS: dict[str, Callable[[str, str], Any]] = {
     "CANARY": _whole(0, 1000, "20"),
     "MAILS_PER_WEEK": _whole(1, 100, "3"),
     "REMINDERS": _whole(0, 10, "2"),
+    "REPLY_DAYS": _whole(1, 3650, "180"),
+    "REPLIES_PER_DAY": _whole(1, 1000, "10"),
+    "FORWARDS_PER_LETTER": _whole(0, 1000, "5"),
     "KEEP_UNCONFIRMED_DAYS": _whole(7, 3650, "7"),
     "KEEP_WORDS_DAYS": _whole(1, 3650, "28"),
     "KEEP_CLOSED_DAYS": _whole(1, 3650, "183"),
     "KEEP_REPORTS_DAYS": _whole(1, 3650, "90"),
+    "KEEP_REPLIES_DAYS": _whole(1, 3650, "365"),
     "HANDOVERS": _whole(1, 256, "64"),
     "BATCH": _whole(1, 2000, "500"),
     "LEASE_SECONDS": _whole(5, 3600, "120"),

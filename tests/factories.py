@@ -40,6 +40,8 @@ from outreach.models import (
     LetterVersion,
     LogEntry,
     Organisation,
+    Reply,
+    ReplyKind,
     Role,
     Signature,
     SignatureState,
@@ -453,6 +455,21 @@ def _letter_columns(session: Session, signature: Signature, target: Target | Non
         "address_hash": reached.address_hash if reached else None,
         "content_hash": sha256(f"{signature.ref}:{target.id}".encode()).hexdigest(),
     }
+
+
+def reply(session: Session, letter: Delivery, *, now: datetime = NOON, **columns: Any) -> Reply:
+    """A person's answer to a letter, which nobody was told of."""
+    given = {"kind": ReplyKind.HUMAN, "subject": "Re: a letter", "text": "Yes, we will.", "raw": b"Subject: x\n\nYes."}
+    row = Reply(
+        ref=new_ref(),
+        digest=new_ref(),
+        delivery_id=letter.id,
+        signature_id=letter.signature_id,
+        campaign_id=letter.campaign_id,
+        received_at=now,
+        **(given | columns),
+    )
+    return _added(session, row)
 
 
 def count(session: Session, delivery: Delivery, n: int = 1) -> None:

@@ -1,4 +1,4 @@
-"""`outreach inbound`: bounces, complaints and “no more, please”, from a mail server's pipe or a Maildir."""
+"""`outreach inbound`: bounces, complaints, “no more, please” and answers, from a mail server's pipe or a Maildir."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import typer
 from outreach import inbound
 from outreach.cli import base
 from outreach.cli.base import Engine, Json
+from outreach.domain.mails import LARGEST, Unreadable
 from outreach.errors import BadInput, OutreachError
-from outreach.inbound.mails import LARGEST, Unreadable
 
 #: What mail servers understand (sysexits.h): try again later; nobody here of that name.
 _TRY_LATER, _NOT_FOR_US = os.EX_TEMPFAIL, os.EX_NOUSER
@@ -23,6 +23,9 @@ _TOLD = {
     inbound.Kind.BOUNCE: "bounces",
     inbound.Kind.COMPLAINT: "complaints",
     inbound.Kind.STOP: "unsubscribed",
+    inbound.Kind.REPLY: "answers passed on",
+    inbound.Kind.KEPT: "answers kept",
+    inbound.Kind.DROPPED: "dropped",
     inbound.Kind.IGNORED: "ignored",
     inbound.Kind.OTHER: "left for people",
     "unreadable": "unreadable",

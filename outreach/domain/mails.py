@@ -8,8 +8,8 @@ from email import message_from_bytes
 from email.message import Message
 from email.utils import getaddresses
 
-#: Bytes of a mail that are looked at. Reports that quote a whole mail come to a few.
-LARGEST = 10_000_000
+#: Bytes of a mail that are looked at: what the largest providers pass on.
+LARGEST = 30_000_000
 #: Where servers write the address a mail came to, the most certain first. Writers choose what stands in the last two.
 _RECIPIENTS = ("Delivered-To", "X-Original-To", "Envelope-To", "X-Envelope-To", "X-Delivered-To", "To", "Cc")
 _MOST_ADDRESSES = 50
@@ -44,9 +44,9 @@ def parts_of(mail: Message, *, depth: int = 0) -> Iterator[Message]:
 
 
 def local_parts(mail: Message, domain: str, *, to: Sequence[str] = ()) -> list[str]:
-    """The local parts at `domain` that the mail came to: those of `to`, which the server knows, or its headers'."""
+    """The local parts at `domain` that the mail came to: those of `to` where the server said so, else its headers'."""
     headers = [str(value) for name in _RECIPIENTS for value in mail.get_all(name, [])]
-    found = [_local_part(address, domain) for address in [*to, *_addresses(headers)]]
+    found = [_local_part(address, domain) for address in to or _addresses(headers)]
     return list(dict.fromkeys(local for local in found if local))
 
 

@@ -1,6 +1,5 @@
-"""Mail that comes in: bounces, complaints, and readers who write to say stop.
+"""Mail that comes in: bounces, complaints, readers who write to say stop, and what offices answer.
 
-    mails.py     a mail as far as we look into it, and the address of ours it came to
     reports.py   bounces (RFC 3464) and complaints (RFC 5965) as events; pure
     taking.py    what one mail is, and what becomes of it
     maildirs.py  a folder of such mails, worked off

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import structlog
 
+from outreach.domain.mails import LARGEST, Unreadable
 from outreach.errors import BadInput
 
-from .mails import LARGEST, Unreadable
 from .taking import Kind
 
 log = structlog.get_logger()

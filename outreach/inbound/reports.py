@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from email.message import Message
 
 from outreach.domain.events import Cause, EventKind, cause_of_status
-
-from .mails import parts_of
+from outreach.domain.mails import parts_of
 
 _LONGEST_REASON = 500
 #: What became of a mail, the worst first.

@@ -11,17 +11,18 @@ from hashlib import sha256
 
 from sqlalchemy.orm import Session
 
-from outreach import feedback, stopping
+from outreach import feedback, replies, stopping
 from outreach.domain.events import Event, EventKind
+from outreach.domain.mails import local_parts, local_parts_in, read_mail
 from outreach.errors import NotFound
 from outreach.keys import Keys
 from outreach.settings import Settings
 from outreach.transports.base import masked
 
-from .mails import local_parts, local_parts_in, read_mail
 from .reports import Report, bounce_in, complaint_in
 
 _LONGEST_REASON = 500
+_MOST_ALIASES = 5
 _NOBODY = re.compile(r"^\s*<\s*>\s*$")
 
 
@@ -31,6 +32,9 @@ class Kind(StrEnum):
     BOUNCE = "bounce"  #: a report about a mail of ours, taken
     COMPLAINT = "complaint"  #: a reader called a mail of ours spam, taken
     STOP = "stop"  #: a reader wants no more mailings, taken
+    REPLY = "reply"  #: a person's answer to a letter, kept and passed on to its signer
+    KEPT = "kept"  #: an answer to a letter that is kept and not passed on: a machine's, one too many, or known already
+    DROPPED = "dropped"  #: it came to a letter's alias that nobody has, or that takes no more; counted
     IGNORED = "ignored"  #: it came to one of those addresses and says nothing of the kind, or the address is not ours
     OTHER = "other"  #: for people: it came to none of those addresses
 
@@ -48,7 +52,10 @@ def take(
     if complaint is not None:
         paths = ours + local_parts_in(complaint.return_paths, settings.reply_domain)
         taken = _tell(session, mail, paths, complaint.report, Kind.COMPLAINT, settings, keys, now)
-        return Kind.OTHER if taken is Kind.IGNORED else taken  # somebody did complain: people should know
+        if taken is not Kind.IGNORED:
+            return taken
+        if not _aliases(ours):
+            return Kind.OTHER  # somebody did complain: people should know
     bounces = [local for local in ours if local.startswith("b-")]
     if bounces:
         report = bounce_in(mail) or _without_words(mail)
@@ -56,7 +63,24 @@ def take(
     stops = [local for local in ours if local.startswith("u-")]
     if stops:
         return _stop(session, stops, keys, now)
+    if aliases := _aliases(ours):
+        return _answer(session, mail, octets, aliases, settings, now)
     return Kind.OTHER
+
+
+def _aliases(ours: Sequence[str]) -> list[str]:
+    """Those at which letters are answered, a few of them: nobody writes to more."""
+    return [local for local in ours if local.startswith("r-")][:_MOST_ALIASES]
+
+
+def _answer(
+    session: Session, mail: Message, octets: bytes, aliases: Sequence[str], settings: Settings, now: datetime
+) -> Kind:
+    """Taken for each letter that it answers; the best of what became of it."""
+    fates = [replies.take(session, mail, octets, alias, settings=settings, now=now) for alias in aliases]
+    if replies.Fate.FORWARDED in fates:
+        return Kind.REPLY
+    return Kind.DROPPED if set(fates) == {replies.Fate.DROPPED} else Kind.KEPT
 
 
 def _tell(

@@ -8,12 +8,14 @@ from .bundles import Part, compose_bundle
 from .checking import check_letter, check_mailing
 from .enclosed import Enclosed, how_many_fit, letters_in, table_without
 from .envelopes import Envelope, compose_letter, letter_in
+from .forwards import AnswerFields, compose_forward
 from .letters import Letter, LetterForm
 from .mailings import MailingForm, Stop, compose_mailing
 from .notices import NoticeFields, compose_notice
 from .steps import compose_step
 
 __all__ = [
+    "AnswerFields",
     "Enclosed",
     "Envelope",
     "Letter",
@@ -25,6 +27,7 @@ __all__ = [
     "check_letter",
     "check_mailing",
     "compose_bundle",
+    "compose_forward",
     "compose_letter",
     "compose_mailing",
     "compose_notice",

@@ -28,7 +28,7 @@ class Reply(Base):
     subject: Mapped[str] = mapped_column(default="")
     text: Mapped[str] = mapped_column(default="")  #: what its writer wrote
     quoted: Mapped[str] = mapped_column(default="")  #: the original below it
-    raw: Mapped[bytes | None] = mapped_column(LargeBinary)
+    raw: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)  #: read only where it is asked for
     received_at: Mapped[datetime]
     forward_id: Mapped[int | None] = mapped_column(
         ForeignKey("deliveries.id"), unique=True

@@ -17,6 +17,7 @@ from outreach.models import (
     CampaignState,
     Delivery,
     ProviderEvent,
+    Reply,
     Signature,
     SignatureState,
     Supporter,
@@ -147,6 +148,21 @@ def _blank_reports(session: Session, ids: Sequence[Any], now: datetime) -> None:
     )
 
 
+def _answered_long_ago(before: datetime) -> Select[Any]:
+    says = or_(Reply.raw.is_not(None), Reply.text != "", Reply.quoted != "", Reply.subject != "")
+    return select(Reply.id).where(Reply.received_at < before, says).order_by(Reply.id)
+
+
+def _blank_replies(session: Session, ids: Sequence[Any], now: datetime) -> None:
+    """What the campaign's page shows of an answer stays: it was chosen to be read."""
+    session.execute(
+        update(Reply)
+        .where(Reply.id.in_(ids))
+        .values(raw=None, text="", quoted="", subject="")
+        .execution_options(synchronize_session=False)
+    )
+
+
 def _is_blank() -> Any:
     return (Signature.name == "") & ~_has_words()
 
@@ -190,5 +206,12 @@ RULES = (
         "keep_reports_days",
         _told_long_ago,
         _blank_reports,
+    ),
+    Rule(
+        "replies",
+        "offices’ answers of {days} days ago, with the mails they came in",
+        "keep_replies_days",
+        _answered_long_ago,
+        _blank_replies,
     ),
 )

@@ -22,11 +22,13 @@ from outreach.keys import Keys
 from outreach.languages import SOURCE, Language, language
 from outreach.mailings import signer_fields
 from outreach.merge import (
+    AnswerFields,
     Envelope,
     LetterForm,
     MailingForm,
     NoticeFields,
     Stop,
+    compose_forward,
     compose_letter,
     compose_mailing,
     compose_notice,
@@ -41,6 +43,8 @@ from outreach.models import (
     Rung,
     Sponsorship,
 )
+from outreach.outbox import TEXT_CHANGED
+from outreach.replies import forwards_of
 from outreach.settings import Settings
 from outreach.signing import confirm_url, receipt_url
 from outreach.stopping import stop_of
@@ -112,13 +116,17 @@ class Desk:
         self._compile(session, {row.version_id for row in letters})
         targets = target_labels(session, {row.campaign_id for row in notices})
         rungs = rungs_of(session, {row.purpose for row in notices})
+        answers = forwards_of(session, {row.purpose for row in notices})
         direct = direct_addresses(session, [row.id for row in letters if campaigns[row.campaign_id].answers_directly])
         made = {row.id: self._letter(row, campaigns[row.campaign_id], direct.get(row.id, "")) for row in letters}
         for row in notices:
-            campaign, rung = campaigns[row.campaign_id], rungs.get(row.purpose)
-            made[row.id] = (
-                self._step(row, campaign, rung) if rung else self._notice(row, campaign, targets[row.campaign_id])
-            )
+            campaign = campaigns[row.campaign_id]
+            if rung := rungs.get(row.purpose):
+                made[row.id] = self._step(row, campaign, rung)
+            elif answer := answers.get(row.purpose):
+                made[row.id] = self._forward(row, campaign, answer)
+            else:
+                made[row.id] = self._notice(row, campaign, targets[row.campaign_id])
         made |= {row.id: self._mailing(row, campaigns[row.campaign_id]) for row in mailings}
         return [made[id_] for id_ in ids if id_ in made]
 
@@ -153,7 +161,7 @@ class Desk:
                     campaign.fields,
                 )
                 if letter_hash(letter.subject, letter.text) != row.content_hash:
-                    raise NoLongerConfirmed("text_changed")
+                    raise NoLongerConfirmed(TEXT_CHANGED)
                 return compose_letter(
                     letter,
                     campaign.envelope,
@@ -191,6 +199,23 @@ class Desk:
                 attempt=row.attempts + 1,
                 to=Mailbox(row.Signature.name, row.address),
                 campaign=campaign.slug,
+                now=now,
+                language=row.Signature.language,
+            )
+
+        return Parcel(row.id, row.maybe_sent, write)
+
+    def _forward(self, row: Any, campaign: _CampaignWords, answer: AnswerFields) -> Parcel:
+        def write(now: datetime) -> Message:
+            return compose_forward(
+                answer,
+                settings=self._settings,
+                ref=row.ref,
+                attempt=row.attempts + 1,
+                to=Mailbox(row.Signature.name, row.address),
+                campaign=campaign.slug,
+                campaign_title=campaign.fields.title,
+                link=receipt_url(self._settings, self._keys, row.Signature),
                 now=now,
                 language=row.Signature.language,
             )

@@ -14,7 +14,7 @@ _MESSAGE_ID = re.compile(r"<[!-;=?-~]{1,200}@[!-;=?-~]{1,200}>")
 _HEADER_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,60}")
 _HEADER_VALUE = re.compile(r"[!-~](?:[ -~]{0,900}[!-~])?")
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,60}\.[a-z0-9]{1,8}")
-_KIND = re.compile(r"(?:text|application)/[a-z0-9.+-]{1,60}")
+_KIND = re.compile(r"(?:text|application|image)/[a-z0-9.+-]{1,60}")
 _REF = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 
 #: Headers that a transport or its provider writes. Named a second time, a mail would have two of them.

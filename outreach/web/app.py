@@ -34,6 +34,7 @@ from outreach.web import (
     follow_ups,
     health,
     holidays,
+    inbound,
     lanes,
     links,
     people,
@@ -80,6 +81,7 @@ ROOMS = (
     holidays,
     dev_mail,
     events,
+    inbound,
     health,
 )
 

@@ -67,9 +67,16 @@ _PROBES = ("/healthz", "/readyz", "/metrics")
 _POSTED_FROM_OUTSIDE = ("/hooks/", "/u/", "/api/")
 
 _KB = 1024
-_LARGEST = (("/hooks/", 5 * _KB * _KB), ("/console/", 1 * _KB * _KB), ("/staff/", 1 * _KB * _KB))
+#: Where whole mails come in, of up to 30 MB, from servers that do not offer them again once we say no.
+_MAILS = "/hooks/sendgrid/inbound"
+_LARGEST = (
+    (_MAILS, 32 * _KB * _KB),
+    ("/hooks/", 5 * _KB * _KB),
+    ("/console/", 1 * _KB * _KB),
+    ("/staff/", 1 * _KB * _KB),
+)
 LARGEST_FORM = 64 * _KB
-READ_SECONDS = 10.0
+READ_SECONDS, READ_MAIL_SECONDS = 10.0, 60.0
 
 
 def content_policy(**more: str) -> str:
@@ -168,7 +175,7 @@ async def _whole_body(request: Request, receive: Receive) -> bytes:
         raise TurnedAway(413)
     body = bytearray()
     try:
-        async with asyncio.timeout(READ_SECONDS):
+        async with asyncio.timeout(READ_MAIL_SECONDS if path.startswith(_MAILS) else READ_SECONDS):
             while True:
                 message = await receive()
                 if message["type"] == "http.disconnect":

@@ -253,7 +253,9 @@ def old_things(db: Database, campaign: Campaign, now: datetime) -> None:
         )
         one, two = factories.targets_of(session, campaign)[:2]
         long_ago = now - timedelta(days=60)
-        factories.delivery(session, held, one, state=State.ACCEPTED, accepted_at=long_ago, now=long_ago)
+        letter = factories.delivery(session, held, one, state=State.ACCEPTED, accepted_at=long_ago, now=long_ago)
+        for days in (366, 364):
+            factories.reply(session, letter, text=f"Answer of {days} days ago", now=now - timedelta(days=days))
         factories.delivery(session, held, two, state=State.HELD, reason="no_contact", now=long_ago)
         closed = factories.campaign(session, now=now - timedelta(days=300))
         closed.state, closed.closed_at = CampaignState.CLOSED, now - timedelta(days=184)
@@ -284,7 +286,7 @@ def test_f9_a_run_ends_exactly_what_its_dry_run_listed(
         listed = people.overdue(session, settings, now=now)
         names = {s.id: s.name or s.own_words for s in session.scalars(select(Signature))}
 
-    assert [len(rows.ids) for rows in listed] == [1, 1, 1, 1]
+    assert [len(rows.ids) for rows in listed] == [1, 1, 1, 1, 1]
     assert names[int(listed[0].ids[0])] == "Old Pending"
     assert names[int(listed[2].ids[0])] == "Closed Signer"
 
@@ -299,6 +301,8 @@ def test_f9_a_run_ends_exactly_what_its_dry_run_listed(
         assert words == {"", "new words", "held words"}
         assert bodies == {"", "new words"}
         assert told == ["e89"]
+        assert session.scalars(select(Reply.text).where(Reply.text != "")).all() == ["Answer of 364 days ago"]
+        assert len(session.scalars(select(Reply.raw).where(Reply.raw.is_not(None))).all()) == 1
         assert session.execute(select(Counter.state, Counter.n)).all() == counts
         assert not any(rows.ids for rows in people.overdue(session, settings, now=now))
         gone = session.scalars(select(Supporter.address).where(Supporter.erased_at.is_not(None))).all()

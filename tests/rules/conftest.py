@@ -11,6 +11,7 @@ import pytest
 from outreach.domain.deliveries import Stream
 from outreach.models import Database
 from outreach.settings import Settings
+from tests.fakes.inbound import SECRET
 from tests.rules.post import Post, Way, opened
 from tests.sites import rung
 
@@ -28,7 +29,9 @@ def post(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Post]:
     """An engine with one campaign, whose clock stands still until a test turns it. `Way` says how mail leaves."""
-    settings = with_settings(base_url="https://act.example.org", organisation="Fair Streets", batch="5")
+    settings = with_settings(
+        base_url="https://act.example.org", organisation="Fair Streets", batch="5", inbound_secret=SECRET
+    )
     with opened(request.param, db, settings, now, rung, tmp_path / "mail") as made:
         monkeypatch.setattr(Database, "now", lambda _db: made.site.now)
         yield made

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from outreach.domain.events import Cause, Event, EventKind
-from outreach.inbound.mails import LARGEST, Unreadable, local_parts, read_mail
+from outreach.domain.mails import LARGEST, Unreadable, local_parts, read_mail
 from outreach.inbound.reports import Report, bounce_in, complaint_in
 from tests.unit.inbound.letters_back import bounce, complaint, plain
 
