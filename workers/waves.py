@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import structlog
 
-from outreach import waves
+from outreach import forecasts, waves
 from outreach.embedded import broker_url
 from outreach.wake import ring, wake
 from workers import alive
@@ -24,3 +24,13 @@ def plan() -> None:
         wake(broker, *done.streams)
     if done.more and alive.goes_on():
         ring(broker, "outreach.plan")
+
+
+@app.task(name="outreach.foresee")  # type: ignore[untyped-decorator]
+def foresee() -> None:
+    """Tell staff of mailboxes that cannot keep the longest wait that is promised."""
+    here = joined()
+    with alive.busy, here.db.begin() as session:
+        told = forecasts.watch_promises(session, settings=here.settings, now=here.db.now())
+    if told:
+        log.warning("promise_not_kept", lanes=told)

@@ -1,10 +1,15 @@
 """Forecasts of what is in the tables: when a wave, a campaign, a lane, or one letter will be gone.
 
 waiting.py    what stands in which lanes before whom: a grouped count or two, never a list of rows
+braking.py    what brakes keep from leaving
 telling.py    dates and ranges as people say them
-foreseeing.py both, and the rules of `domain.forecast`
+foreseeing.py all of these and the rules of `domain.forecast`: waves, campaigns, lanes
+placing.py    the same for one letter
+promising.py  the longest wait that is promised, and who is told when it cannot be kept
 """
 
-from .foreseeing import Forecast, Place, of_campaign, of_lane, of_letter, of_wave
+from .foreseeing import Forecast, of_campaign, of_lane, of_wave
+from .placing import Place, of_letter
+from .promising import watch_promises
 
-__all__ = ["Forecast", "Place", "of_campaign", "of_lane", "of_letter", "of_wave"]
+__all__ = ["Forecast", "Place", "of_campaign", "of_lane", "of_letter", "of_wave", "watch_promises"]

@@ -1,4 +1,4 @@
-"""When a wave, a campaign, a lane, or one letter will be gone, for pages and commands: times, rates, and a sentence."""
+"""When a wave, a campaign or a lane will be gone, for pages and commands: times, rates, and a sentence."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from math import ceil
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement
 from sqlalchemy.orm import Session
 
-from outreach.domain.deliveries import MailClass, State
-from outreach.domain.forecast import Finish, Limit, Line, lane_ends, wave_ends
+from outreach.domain.deliveries import MailClass, State, Stream
+from outreach.domain.forecast import Finish, Limit, Line, wave_ends
 from outreach.domain.openings import open_time
 from outreach.domain.pacing import HOUR, OfficeHours, Pace
 from outreach.domain.waves import OVER, Phase, WaveKind, WaveState
@@ -19,7 +19,8 @@ from outreach.models import Campaign, Delivery, Lane, Wave
 from outreach.outbox.releasing import wave_states
 from outreach.settings import Settings
 
-from . import telling, waiting
+from . import braking, telling, waiting
+from .braking import Braked
 
 #: After each of its first two phases a wave waits for reports, so long at most.
 _LOOKS = 2 * timedelta(minutes=15)
@@ -40,16 +41,6 @@ class Forecast:
     warning: str = ""  #: a sentence, when a promise cannot be kept
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """One letter's place among those for the same mailbox, counting the turns of all campaigns; 0: no place."""
-
-    number: int
-    expected_low: datetime | None
-    expected_high: datetime | None
-    words: str
-
-
 def of_wave(
     session: Session,
     wave: Wave,
@@ -65,14 +56,18 @@ def of_wave(
     if wave.state in OVER:
         return Forecast(words=f"This wave is {wave.state}.")
     settings = settings or Settings()
-    starts = _starts(wave, now)
-    mine = Delivery.wave_id == wave.id
-    if wave.kind is WaveKind.MAILING:
+    starts, mine = _starts(wave, now), Delivery.wave_id == wave.id
+    is_mailing, kept = wave.kind is WaveKind.MAILING, 0
+    # Its own brake goes with its state, which is told by itself.
+    own = {f"campaign:{wave.campaign_id}"}
+    brakes = Braked.found(session, _stream(wave), settings, own=own, but=f"wave:{wave.id}")
+    if is_mailing:
         lines = _mailing(session, wave, readers, starts, now)
         rate = waiting.accepted_lately(session, [wave.lane_id] if wave.lane_id else [], now)
     else:
-        heaps = _letters(session, wave, mine, audience, starts)
+        heaps = _letters(session, wave, mine, audience, starts, brakes)
         rate = waiting.accepted_lately(session, heaps, now, mine)
+        kept = _kept(session, mine, brakes)
         lines = waiting.lines(
             session,
             heaps,
@@ -82,78 +77,64 @@ def of_wave(
             now=now,
             bundle_over=settings.bundle_over,
             also=OfficeHours.of(wave.hours, wave.days, wave.zone),
+            allowed=brakes.allowed,
         )
     limits = _limits(session, wave, lines, starts)
     finish = wave_ends(lines, limits)
     if wave.canary and wave.phase is not Phase.FULL and finish.high is not None:
         finish = replace(finish, high=finish.high + _LOOKS)
-    return _forecast(wave, lines, limits, finish, rate, now=now, settings=settings)
+    words = _sentence(lines, limits, finish, wave.zone, now=now)
+    if wave.state is WaveState.PAUSED:
+        words = f"It is paused. Resumed now: {words}"
+    elif wave.state is WaveState.NEEDS_ATTENTION:
+        words = f"It waits for a person. Let go now: {words}"
+    needed = None
+    if wave.by_at is not None and lines:
+        needed = _needed(lines, finish.start or now, wave.by_at)
+        words = f"{words} {_wish(wave, lines, needed, finish, now=now)}"
+    foreseen = _told(finish, rate, words, now=now, settings=settings, whole=brakes.whole, kept=kept)
+    return replace(foreseen, needed_per_hour=needed)
 
 
 def of_campaign(session: Session, campaign: Campaign, *, now: datetime, settings: Settings | None = None) -> Forecast:
     """Foresee the queued letters of a campaign, by whichever wave they leave. Those held for a wave are not counted."""
     settings = settings or Settings()
     mine = (Delivery.campaign_id == campaign.id) & (Delivery.mail_class == MailClass.LETTER)
-    heaps = waiting.heaps(session, mine)
+    brakes = Braked.found(session, Stream.LETTERS, settings, own={f"campaign:{campaign.id}"})
+    heaps = waiting.heaps(session, mine, *brakes.allowed)
     lines = waiting.lines(
-        session, heaps, campaign_id=campaign.id, but=mine, opens_at=now, now=now, bundle_over=settings.bundle_over
+        session,
+        heaps,
+        campaign_id=campaign.id,
+        but=mine,
+        opens_at=now,
+        now=now,
+        bundle_over=settings.bundle_over,
+        allowed=brakes.allowed,
     )
-    ours = sum(line.ours for line in lines)
-    limits = waiting.limits(session, ["stream:letters"], others=_others(session, MailClass.LETTER, ours), opens_at=now)
+    others = _others(session, MailClass.LETTER, sum(line.ours for line in lines))
+    limits = waiting.limits(session, Stream.LETTERS, lines, others=others, opens_at=now)
     finish = wave_ends(lines, limits)
     rate = waiting.accepted_lately(session, heaps, now, mine)
     words = _sentence(lines, limits, finish, settings.zone, now=now)
-    return _told(finish, rate, None, words, now=now, settings=settings)
+    kept = _kept(session, mine, brakes)
+    return _told(finish, rate, words, now=now, settings=settings, whole=brakes.whole, kept=kept)
 
 
 def of_lane(session: Session, lane: Lane, *, now: datetime, settings: Settings | None = None) -> Forecast:
     """Foresee everything that is queued in a lane, of all campaigns."""
     settings = settings or Settings()
     mine = Delivery.lane_id == lane.id
-    heaps = waiting.heaps(session, mine)
+    brakes = Braked.found(session, lane.stream, settings)
+    heaps = waiting.heaps(session, mine, *brakes.allowed)
     lines = waiting.lines(
         session, heaps, campaign_id=None, but=mine, opens_at=now, now=now, bundle_over=settings.bundle_over
     )
-    finish = wave_ends(lines)
+    limits = waiting.limits(session, lane.stream, lines, opens_at=now)
+    finish = wave_ends(lines, limits)
     rate = waiting.accepted_lately(session, [lane.id], now)
-    return _told(finish, rate, None, _sentence(lines, [], finish, lane.zone, now=now), now=now, settings=settings)
-
-
-def of_letter(session: Session, delivery: Delivery, *, now: datetime, settings: Settings | None = None) -> Place:
-    """A letter's number, and when it is expected to leave, in the office's own days."""
-    lane = session.get(Lane, delivery.lane_id) if delivery.lane_id is not None else None
-    zone = lane.zone if lane else "UTC"
-    if delivery.state in (State.CLAIMED, State.SENDING):
-        return Place(0, now, now, "is leaving now")
-    if delivery.accepted_at is not None:
-        return Place(0, None, None, f"left on {telling.on_a_day(delivery.accepted_at, zone, now=now)}")
-    if delivery.state is not State.QUEUED or lane is None:
-        return Place(0, None, None, "is held" if delivery.state is State.HELD else "does not leave")
-    line = _line_of_letter(session, delivery, now, settings or Settings())
-    finish = lane_ends(line)
-    number = line.ahead + 1 + sum(min(rival.waiting, line.ahead) for rival in line.rivals)
-    expected = telling.within(finish.low, finish.high, zone, now=now)
-    return Place(number, finish.low, finish.high, f"number {number:,}, expected {expected}")
-
-
-def _line_of_letter(session: Session, delivery: Delivery, now: datetime, settings: Settings) -> Line:
-    same = (Delivery.lane_id == delivery.lane_id) & (Delivery.state == State.QUEUED)
-    ours = Delivery.campaign_id == delivery.campaign_id
-    older = (Delivery.due_at < delivery.due_at) | ((Delivery.due_at == delivery.due_at) & (Delivery.id < delivery.id))
-    ahead = session.scalar(select(func.count()).select_from(Delivery).where(same, ours, older)) or 0
-    heap = waiting.Heap(1, delivery.due_at, delivery.due_at)
-    assert delivery.lane_id is not None  # noqa: S101 (a queued letter has a lane)
-    (line,) = waiting.lines(
-        session,
-        {delivery.lane_id: heap},
-        campaign_id=delivery.campaign_id,
-        but=ours,
-        opens_at=max(now, delivery.due_at),
-        now=now,
-        ahead=ahead,
-        bundle_over=settings.bundle_over,
-    )
-    return line
+    words, kept = _sentence(lines, limits, finish, lane.zone, now=now), _kept(session, mine, brakes)
+    return _told(finish, rate, words, now=now, settings=settings, whole=brakes.whole, kept=kept)
 
 
 def _starts(wave: Wave, now: datetime) -> datetime:
@@ -161,6 +142,10 @@ def _starts(wave: Wave, now: datetime) -> datetime:
         return now
     soonest = wave.go_at or max(now + timedelta(seconds=wave.undo_seconds), wave.start_at or now)
     return max(now, soonest)
+
+
+def _stream(wave: Wave) -> Stream:
+    return Stream.NEWS if wave.kind is WaveKind.MAILING else Stream.LETTERS
 
 
 def _hours(wave: Wave) -> OfficeHours | None:
@@ -178,25 +163,35 @@ def _mailing(session: Session, wave: Wave, readers: int | None, starts: datetime
 
 
 def _letters(
-    session: Session, wave: Wave, mine: ColumnElement[bool], audience: Sequence[ColumnElement[bool]], starts: datetime
+    session: Session,
+    wave: Wave,
+    mine: ColumnElement[bool],
+    audience: Sequence[ColumnElement[bool]],
+    starts: datetime,
+    brakes: Braked,
 ) -> dict[int, waiting.Heap]:
-    """By lane: the wave's own letters, and those it has yet to release."""
-    heaps = waiting.heaps(session, mine)
+    """By lane: the wave's own letters, and those it has yet to release, as far as no brake keeps them."""
+    heaps = waiting.heaps(session, mine, *brakes.allowed)
     if wave.planned_at is None and not wave.is_standing:
-        for lane_id, held in waiting.held_heaps(session, wave.campaign_id, audience, starts).items():
+        held_ones = waiting.held_heaps(session, wave.campaign_id, audience, starts, allowed=brakes.allowed)
+        for lane_id, held in held_ones.items():
             known = heaps.get(lane_id)
             heaps[lane_id] = waiting.Heap(known.n + held.n, known.oldest, held.youngest) if known else held
     return heaps
 
 
+def _kept(session: Session, mine: ColumnElement[bool], brakes: Braked) -> int:
+    """How many of ours some brake keeps, by campaign, wave or target."""
+    if not brakes.allowed:
+        return 0
+    return waiting.to_go(session, mine) - sum(heap.n for heap in waiting.heaps(session, mine, *brakes.allowed).values())
+
+
 def _limits(session: Session, wave: Wave, lines: Sequence[Line], starts: datetime) -> list[Limit]:
-    is_mailing = wave.kind is WaveKind.MAILING
-    mail_class = MailClass.MAILING if is_mailing else MailClass.LETTER
+    mail_class = MailClass.MAILING if wave.kind is WaveKind.MAILING else MailClass.LETTER
     others = _others(session, mail_class, sum(line.ours for line in lines))
-    limits = waiting.limits(
-        session, ["stream:news" if is_mailing else "stream:letters"], others=others, opens_at=starts
-    )
-    if not is_mailing and wave.per_hour is not None:
+    limits = waiting.limits(session, _stream(wave), lines, others=others, opens_at=starts)
+    if wave.kind is WaveKind.LETTERS and wave.per_hour is not None:
         limits.append(Limit(Pace(wave.per_hour, None, _hours(wave)), starts))
     return limits
 
@@ -205,37 +200,19 @@ def _others(session: Session, mail_class: MailClass, ours: int) -> int:
     return max(0, waiting.queued_of_class(session, mail_class) - ours)
 
 
-def _forecast(
-    wave: Wave,
-    lines: Sequence[Line],
-    limits: Sequence[Limit],
-    finish: Finish,
-    rate: float,
-    *,
-    now: datetime,
-    settings: Settings,
-) -> Forecast:
-    words = _sentence(lines, limits, finish, wave.zone, now=now)
-    if wave.state is WaveState.PAUSED:
-        words = f"It is paused. Resumed now: {words}"
-    elif wave.state is WaveState.NEEDS_ATTENTION:
-        words = f"It waits for a person. Let go now: {words}"
-    needed = None
-    if wave.by_at is not None and lines:
-        needed = _needed(lines, finish.start or now, wave.by_at)
-        words = f"{words} {_wish(wave, lines, needed, finish, now=now)}"
-    return _told(finish, rate, needed, words, now=now, settings=settings)
-
-
 def _told(
-    finish: Finish, rate: float, needed: int | None, words: str, *, now: datetime, settings: Settings
+    finish: Finish, rate: float, words: str, *, now: datetime, settings: Settings, whole: bool, kept: int
 ) -> Forecast:
     promised = now + timedelta(days=settings.max_wait_days)
     warning = ""
     if finish.start is not None and (finish.high is None or finish.high > promised):
         may = "will" if finish.low is None or finish.low > promised else "may"
         warning = f"The last of them {may} wait longer than the {settings.max_wait_days} days that are promised."
-    return Forecast(finish.start, finish.low, finish.high, rate, needed, f"{words} {warning}".strip(), warning)
+    words = f"{braking.said(words, whole=whole, kept=kept)} {warning}".strip()
+    if whole:
+        return Forecast(rate_per_hour=rate, words=words, warning=warning)
+    # What a brake keeps ends nobody knows when.
+    return Forecast(finish.start, finish.low, None if kept else finish.high, rate, None, words, warning)
 
 
 def _needed(lines: Sequence[Line], start: datetime, by: datetime) -> int | None:
@@ -265,7 +242,7 @@ def _wish(wave: Wave, lines: Sequence[Line], needed: int | None, finish: Finish,
 def _sentence(lines: Sequence[Line], limits: Sequence[Limit], finish: Finish, zone: str, *, now: datetime) -> str:
     n = sum(line.ours for line in lines)
     if not n:
-        return "Nothing waits."
+        return braking.NOTHING
     ends = telling.within(finish.low, finish.high, zone, now=now)
     to = f" to {telling.counted(len(lines), 'mailbox', 'mailboxes')}" if len(lines) > 1 else ""
     return f"{telling.counted(n, 'mail')}{to}{_pace(lines, limits)} {'ends' if n == 1 else 'end'} {ends}."

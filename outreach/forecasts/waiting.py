@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import TypeVar
 
 from sqlalchemy import ColumnElement, case, func, select
 from sqlalchemy.orm import Session
 
 from outreach.domain.courses import Course, Left
-from outreach.domain.deliveries import MailClass, State
+from outreach.domain.deliveries import MailClass, State, Stream
 from outreach.domain.forecast import Limit, Line, Rival
 from outreach.domain.pacing import DAY, HOUR, OfficeHours, Pace
 from outreach.domain.waves import WaveState
@@ -22,6 +23,8 @@ from outreach.models import Attempt, Budget, Counter, Delivery, Lane, Signature,
 from outreach.outbox.heaps import MOST_LETTERS
 from outreach.outbox.places import closed_days_of
 from outreach.outbox.releasing import waiting_letters
+
+T = TypeVar("T")
 
 #: Not left yet, and about to.
 _TO_GO = (State.QUEUED, State.CLAIMED)
@@ -48,21 +51,33 @@ class Lately:
     came_and_left: dict[int, int] = field(default_factory=dict)  #: of each campaign's, those that came within a day
 
 
-def heaps(session: Session, mine: ColumnElement[bool]) -> dict[int, Heap]:
-    """By lane id: what is to go of the deliveries that `mine` names."""
+def heaps(session: Session, *mine: ColumnElement[bool]) -> dict[int, Heap]:
+    """By lane id: what is to go of the deliveries that meet all of `mine`."""
     counted = (
         select(Delivery.lane_id, func.count(), func.min(Delivery.due_at), func.max(Delivery.due_at))
-        .where(mine, Delivery.state.in_(_TO_GO), Delivery.lane_id.is_not(None))
+        .where(*mine, Delivery.state.in_(_TO_GO), Delivery.lane_id.is_not(None))
         .group_by(Delivery.lane_id)
     )
     return {lane: Heap(n, old, young) for lane, n, old, young in session.execute(counted) if lane is not None}
 
 
+def to_go(session: Session, mine: ColumnElement[bool]) -> int:
+    """How many of these are to go, whether a brake keeps them or not."""
+    counted = select(func.count()).select_from(Delivery)
+    return session.scalar(counted.where(mine, Delivery.state.in_(_TO_GO), Delivery.lane_id.is_not(None))) or 0
+
+
 def held_heaps(
-    session: Session, campaign_id: int, audience: Sequence[ColumnElement[bool]], now: datetime
+    session: Session,
+    campaign_id: int,
+    audience: Sequence[ColumnElement[bool]],
+    now: datetime,
+    *,
+    allowed: Sequence[ColumnElement[bool]] = (),
 ) -> dict[int, Heap]:
     """By lane id: letters that wait for a wave. `audience`: conditions on `Signature`; none is everybody."""
-    counted = select(Delivery.lane_id, func.count()).where(waiting_letters(campaign_id)).group_by(Delivery.lane_id)
+    waits = (waiting_letters(campaign_id), *allowed)
+    counted = select(Delivery.lane_id, func.count()).where(*waits).group_by(Delivery.lane_id)
     if audience:
         counted = counted.join(Signature, Signature.id == Delivery.signature_id).where(*audience)
     return {lane: Heap(n, now, now) for lane, n in session.execute(counted) if lane is not None}
@@ -79,13 +94,18 @@ def lines(
     ahead: int | None = None,
     bundle_over: int = 0,
     also: OfficeHours | None = None,
+    allowed: Sequence[ColumnElement[bool]] = (),
 ) -> list[Line]:
-    """One line for each lane with letters of `mine`. `but` names ours among the deliveries; `campaign_id` is theirs,
-    None when there are no others to take turns with. `ahead`: how many of our campaign go first, when that is known.
+    """One line for each lane with letters of `mine`, by lane id.
+
+    `but` names ours among the deliveries; `campaign_id` is theirs, None when there are no others to take turns with.
+    `ahead`: how many of our campaign go first, when that is known. Of the others, those count that are `allowed` to
+    leave.
     """
-    lanes = [lane for ids in _chunks(sorted(mine)) for lane in session.scalars(select(Lane).where(Lane.id.in_(ids)))]
+    known = select(Lane).order_by(Lane.id)
+    lanes = [lane for ids in _chunks(sorted(mine)) for lane in session.scalars(known.where(Lane.id.in_(ids)))]
     closed = closed_days_of(session, lanes)
-    others = _others(session, mine, but, now) if campaign_id is not None else {}
+    others = _others(session, mine, [~func.coalesce(but, False), *allowed], now) if campaign_id is not None else {}
     paced = [lane.id for lane in lanes if lane.per_day is not None or others.get(lane.id)]
     lately = _lately(session, paced, now)
     brings = _brings_more(session)
@@ -102,7 +122,7 @@ def lines(
             per_day = max(_LEAST_PER_DAY, anew + left.came_and_left.get(other, 0)) if other in brings else 0.0
             lead = left.by_campaign.get(other, 0) - left.by_campaign.get(campaign_id or 0, 0)
             rivals.append(Rival(there.n, per_day, lead))
-        line = Line(pace, heap.n, begins, _runs(left, now), first, perhaps, tuple(rivals), also)
+        line = Line(pace, heap.n, begins, _runs(left, now), first, perhaps, tuple(rivals), also, lane.domain)
         waits = heap.n + sum(there.n for there, _ in others.get(lane.id, {}).values())
         if lane.bundle or (bundle_over and waits > bundle_over and lane.key.startswith("mailbox:")):
             line = _as_bundles(line)
@@ -111,7 +131,7 @@ def lines(
 
 
 def _others(
-    session: Session, mine: dict[int, Heap], but: ColumnElement[bool], now: datetime
+    session: Session, mine: dict[int, Heap], theirs: Sequence[ColumnElement[bool]], now: datetime
 ) -> dict[int, dict[int, tuple[Heap, int]]]:
     """By lane and campaign: what else is queued there, and how much of it has come within a day."""
     found: dict[int, dict[int, tuple[Heap, int]]] = defaultdict(dict)
@@ -126,7 +146,7 @@ def _others(
                 func.max(Delivery.due_at),
                 recent,
             )
-            .where(Delivery.lane_id.in_(ids), Delivery.state == State.QUEUED, ~func.coalesce(but, False))
+            .where(Delivery.lane_id.in_(ids), Delivery.state == State.QUEUED, *theirs)
             .group_by(Delivery.lane_id, Delivery.campaign_id)
         )
         for lane, campaign, n, oldest, youngest, anew in session.execute(counted):
@@ -184,18 +204,21 @@ def _by_then(line: Line, now: datetime) -> Line:
     gone = int(Course(line.pace, now, left=line.left).by(line.opens_at.timestamp()))
     each = gone // (len(line.rivals) + bool(line.ahead))
     rivals = tuple(Rival(max(0, rival.waiting - each), rival.per_day) for rival in line.rivals)
-    return Line(
-        line.pace, line.ours, line.opens_at, (), max(0, line.ahead - each), line.perhaps_ahead, rivals, line.also
-    )
+    return replace(line, left=(), ahead=max(0, line.ahead - each), rivals=rivals)
 
 
-def limits(session: Session, keys: Sequence[str], *, others: int, opens_at: datetime) -> list[Limit]:
-    """The budgets of these keys that there are. `others`: how many of others may go first by a stream's."""
-    rows = session.scalars(select(Budget).where(Budget.key.in_(keys)).order_by(Budget.key))
-    return [
-        Limit(row.pace, max(opens_at, row.hour_next or opens_at), others if row.key.startswith("stream:") else 0)
-        for row in rows
-    ]
+def limits(
+    session: Session, stream: Stream, lines: Sequence[Line], *, others: int = 0, opens_at: datetime
+) -> list[Limit]:
+    """The budgets of the stream and of the lanes' mail domains. `others`: how many of others may go first."""
+    keys = [f"stream:{stream}", *sorted({f"domain:{line.domain}" for line in lines if line.domain})]
+    rows = [row for part in _chunks(keys) for row in session.scalars(select(Budget).where(Budget.key.in_(part)))]
+    found = []
+    for row in rows:
+        kind, _, name = row.key.partition(":")
+        domain = name if kind == "domain" else ""
+        found.append(Limit(row.pace, max(opens_at, row.hour_next or opens_at), 0 if domain else others, domain))
+    return found
 
 
 def queued_of_class(session: Session, mail_class: MailClass) -> int:
@@ -218,5 +241,5 @@ def accepted_lately(
     return float(n)
 
 
-def _chunks(ids: Sequence[int]) -> Iterable[Sequence[int]]:
+def _chunks(ids: Sequence[T]) -> Iterable[Sequence[T]]:
     return (ids[at : at + _CHUNK] for at in range(0, len(ids), _CHUNK))

@@ -130,7 +130,7 @@ def progress(
         finish_low=seen.finish_low,
         finish_high=seen.finish_high,
         needed_per_hour=seen.needed_per_hour,
-        words=f"{seen.words} {seen.warning}".strip(),
+        words=seen.words,
         reason=wave.reason,
         phase=str(wave.phase),
         go_at=wave.go_at,

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Request
 from sqlalchemy.orm import Session
 from starlette.responses import RedirectResponse, Response
 
-from outreach import campaigns, dashboards, targets
+from outreach import campaigns, dashboards, forecasts, targets
 from outreach.accounts import Person
 from outreach.domain.deliveries import Stream
 from outreach.errors import BadInput, NotFound, NotNow
@@ -48,6 +48,7 @@ def campaign(request: Request, slug: str, done: str = "") -> Response:
             row=row,
             campaign=found,
             letter=letter,
+            foreseen=forecasts.of_campaign(session, found, now=now_of(request), settings=settings_of(request)),
             targets=dashboards.targets_of(session, row.id),
             letters=dashboards.recent_letters(session, row.id),
             done=done,
