@@ -32,6 +32,7 @@ POINTS = frozenset(
         "after_erase",  # a person is out of the tables; the copies of their mails still lie in the mailbox folder
         "web_before_commit",  # a form is in the tables, and nothing of it is committed
         "web_after_commit",  # committed; the browser has no answer yet
+        "invalidate_mid_chunk",  # a chunk of signatures is ended or taken back, and nothing of it is committed
         "plan_mid_chunk",  # part of a wave's next chunk is in the tables, and nothing of it is committed
     }
 )

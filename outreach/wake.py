@@ -23,7 +23,7 @@ QUEUE_OF = {
     "outreach.send": {stream: str(stream) for stream in Stream},
 }
 #: Tasks that are rung without a word, and their queues.
-PLAIN = {"outreach.events": "chores", "outreach.plan": "chores"}
+PLAIN = {"outreach.events": "chores", "outreach.invalidate": "chores", "outreach.plan": "chores"}
 
 #: The same in every process that speaks to the broker; a difference in prefix or acknowledgement loses messages.
 TRANSPORT_OPTIONS: dict[str, Any] = {

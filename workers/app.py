@@ -89,6 +89,7 @@ app = Celery(
         "workers.bundles",
         "workers.events",
         "workers.ladders",
+        "workers.moderation",
         "workers.people",
         "workers.tasks",
         "workers.waves",

@@ -30,6 +30,8 @@ NOUNS = (
     "holidays",
     "budgets",
     "signers",
+    "signatures",
+    "language",
     "letter",
     "wave",
     "deliveries",
