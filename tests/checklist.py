@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 RULES = {
@@ -127,14 +127,16 @@ def rules_in(name: str) -> list[str]:
     return [number for number in numbers if number in RULES]
 
 
-def numbered_tests(folder: Path) -> dict[str, list[str]]:
-    """By rule: "tests/…/test_x.py::test_…" of every test in the folder that carries its number, sorted."""
-    by_rule: dict[str, list[str]] = {rule: [] for rule in RULES}
+def numbered_tests(
+    folder: Path, rows: Iterable[str] = RULES, numbers_in: Callable[[str], list[str]] = rules_in
+) -> dict[str, list[str]]:
+    """By row: "tests/…/test_x.py::test_…" of every test in the folder that carries its number, sorted."""
+    by_row: dict[str, list[str]] = {row: [] for row in rows}
     for path in sorted(folder.rglob("test_*.py")):
         for name in _tests_in(path):
-            for rule in rules_in(name):
-                by_rule[rule].append(f"{folder.name}/{path.relative_to(folder).as_posix()}::{name}")
-    return {rule: sorted(found) for rule, found in by_rule.items()}
+            for row in numbers_in(name):
+                by_row[row].append(f"{folder.name}/{path.relative_to(folder).as_posix()}::{name}")
+    return {row: sorted(found) for row, found in by_row.items()}
 
 
 def _tests_in(path: Path) -> Iterator[str]:
