@@ -8,14 +8,16 @@ from datetime import datetime
 
 import pytest
 from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
 
 from outreach import signing, wake
 from outreach.domain.deliveries import Stream
 from outreach.keys import Keys
-from outreach.models import Ask, CampaignKind, Database, Signature
+from outreach.models import Ask, Campaign, CampaignKind, Database, Signature
 from outreach.settings import Settings
 from outreach.web.app import create_app
+from outreach.web.visits import Visits
 from tests import factories
 
 DEMANDS = ("Build a shelter at every stop.", "Keep the fare where it is.")
@@ -53,6 +55,21 @@ class Site:
         assert answer.status_code == 303, answer.text
         return answer.headers["location"]
 
+    def campaign(self, session: Session) -> Campaign:
+        """The site's one campaign."""
+        return session.scalars(select(Campaign)).one()
+
+    def set(self, **columns: object) -> None:
+        """Change the campaign's settings."""
+        with self.db.begin() as session:
+            for name, value in columns.items():
+                setattr(self.campaign(session), name, value)
+
+    @property
+    def visits(self) -> Visits:
+        """What waits to be counted of visits to short links."""
+        return self.client.app.state.visits  # type: ignore[attr-defined,no-any-return]
+
     def count(self, *conditions: object, of: type = Signature) -> int:
         with self.db.read() as session:
             return session.scalar(select(func.count()).select_from(of).where(*conditions)) or 0  # type: ignore[arg-type]
@@ -76,6 +93,7 @@ def site_of(db: Database, settings: Settings, now: datetime, rung: list[Stream])
     made = Site(None, db, settings, Keys(settings.secret_key), now, rung)  # type: ignore[arg-type]
     app = create_app(settings, db, now=lambda: made.now)
     app.state.counts._seconds = -1  # a test sees each signature at once
+    app.state.visits._every = 0  # … and says when visits are written
     made.client = TestClient(app, base_url=settings.base_url, follow_redirects=False)
     return made
 

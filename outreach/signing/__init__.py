@@ -9,36 +9,60 @@ doubts.py       what makes a signature suspect
 standing.py     whose signature a form is, in a household too
 asking.py       asking to confirm who was not asked when they signed
 confirm.py      what the confirmation page shows, and the one POST that makes it count
-receipts.py     what became of the letters, and withdrawing
+receipts.py     what became of the letters, and what may still be done
+changing.py     other words, or another name, until a letter leaves
+withdrawing.py  taking a signature back, or the name in public
+self_sending.py their word that they sent a letter themselves
+sharing.py      a signer's short link, and who came by it
 """
 
+from .changing import Changing, begin_change, change, changing, end_change, propose
 from .confirm import Confirmed, Pending, confirm, look
 from .doubts import Arrival
 from .forms import SignForm, check
 from .letters import CampaignLetters, Shown, target_label, text_hash
 from .links import confirm_url, receipt_url
-from .receipts import Receipt, ReceiptLetter, Withdrawn, receipt, withdraw
+from .receipts import Receipt, ReceiptLetter, receipt
+from .self_sending import SELF_SENT, self_sent
+from .sharing import Shares, count_visits, issue_share, shared_campaign, shares, source_of
 from .sign import Signed, sign
+from .withdrawing import Withdrawn, show_name, whose, withdraw
 
 __all__ = [
+    "SELF_SENT",
     "Arrival",
     "CampaignLetters",
+    "Changing",
     "Confirmed",
     "Pending",
     "Receipt",
     "ReceiptLetter",
+    "Shares",
     "Shown",
     "SignForm",
     "Signed",
     "Withdrawn",
+    "begin_change",
+    "change",
+    "changing",
     "check",
     "confirm",
     "confirm_url",
+    "count_visits",
+    "end_change",
+    "issue_share",
     "look",
+    "propose",
     "receipt",
     "receipt_url",
+    "self_sent",
+    "shared_campaign",
+    "shares",
+    "show_name",
     "sign",
+    "source_of",
     "target_label",
     "text_hash",
+    "whose",
     "withdraw",
 ]

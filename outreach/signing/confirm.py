@@ -22,6 +22,7 @@ from outreach.models import Campaign, Delivery, Signature, SignatureState, Token
 
 from . import agreements, links
 from .letters import CampaignLetters, Shown, seal_words, signer_fields, text_hash
+from .sharing import issue_share
 
 log = structlog.get_logger()
 
@@ -109,6 +110,7 @@ def confirm(session: Session, token: str, *, keys: Keys, now: datetime) -> Confi
     )
     outbox.enqueue_notice(session, signature, links.RECEIPT, mail_class=MailClass.NOTICE, now=now)
     secret = links.issue_receipt(session, signature, keys=keys, now=now)
+    issue_share(session, signature, now=now)
     session.flush()
     log.info("confirmed", signature=signature.id, campaign=campaign.id, queued=done.queued, held=done.held)
     return Confirmed(campaign.slug, campaign.title, done.queued, done.held, again=False, receipt_token=secret)

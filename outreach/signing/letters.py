@@ -11,12 +11,15 @@ from functools import lru_cache
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from outreach.domain.deliveries import MailClass
 from outreach.domain.letters import CampaignFields, SignerFields, TargetFields, first_name
 from outreach.domain.messages import letter_hash
+from outreach.domain.suspects import looks_like
 from outreach.merge import LetterForm
 from outreach.models import (
     Addressing,
     Campaign,
+    Delivery,
     LetterVersion,
     Organisation,
     Signature,
@@ -66,6 +69,18 @@ class CampaignLetters:
         )
         return cls(campaign_fields(session, campaign), [_addressed(target, version) for target, version in rows])
 
+    @classmethod
+    def signed(cls, session: Session, campaign: Campaign, signature: Signature) -> CampaignLetters:
+        """As one signature has them: each by the version it was confirmed in."""
+        rows = session.execute(
+            select(Target, LetterVersion)
+            .join(Delivery, Delivery.target_id == Target.id)
+            .join(LetterVersion, LetterVersion.id == Delivery.version_id)
+            .where(Delivery.signature_id == signature.id, Delivery.mail_class == MailClass.LETTER)
+            .order_by(Delivery.id)
+        )
+        return cls(campaign_fields(session, campaign), [_addressed(target, version) for target, version in rows])
+
     @property
     def labels(self) -> list[str]:
         """Who is written to, in words."""
@@ -74,6 +89,11 @@ class CampaignLetters:
     def write(self, signer: SignerFields) -> list[Shown]:
         """The letter to each target over this signer's name. BadTemplate if one cannot be written."""
         return [_shown(one, signer, self.fields) for one in self.addressed]
+
+    def are_to_somebody_like(self, name: str) -> bool:
+        """Whether one of those written to has this name."""
+        fields = [one.fields for one in self.addressed]
+        return any(looks_like(name, target=f.name, office=f.office, salutation=f.salutation) for f in fields)
 
     def open_part(self, signer: SignerFields) -> str:
         """What this signer may put their own in the place of; "" where each target is told something else."""

@@ -60,6 +60,13 @@ def issue_confirm(session: Session, signature: Signature, *, keys: Keys, now: da
         session.add(link)
 
 
+def confirmed_here(session: Session, signature: Signature, *, keys: Keys, now: datetime) -> None:
+    """Keep that the signature's text was confirmed on its own page: as the link to it, used."""
+    issue_confirm(session, signature, keys=keys, now=now)
+    session.flush()
+    session.get_one(Token, hash_of(_confirm_secret(keys, signature))).used_at = now
+
+
 def confirm_link(signature: Signature, *, keys: Keys, now: datetime) -> Token:
     """A new row for the link to the signature's text."""
     return _link(signature, CONFIRM, _confirm_secret(keys, signature), now=now, opens_for=CONFIRM_WITHIN)

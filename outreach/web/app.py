@@ -27,6 +27,7 @@ from outreach.settings import Settings
 from outreach.web import (
     budgets,
     campaign_settings,
+    changes,
     console,
     dev_mail,
     errors,
@@ -36,14 +37,18 @@ from outreach.web import (
     holidays,
     inbound,
     lanes,
+    leaving,
     links,
     people,
     public,
     retention,
     rungs,
+    self_sends,
+    sharing,
     sign_in,
     staff,
     stopping,
+    tracker,
     troubles,
     wave_plans,
     waves,
@@ -52,6 +57,7 @@ from outreach.web.campaign_pages import Counts
 from outreach.web.guards import Guard
 from outreach.web.pages import STATIC, Pages
 from outreach.web.rates import Rates
+from outreach.web.visits import Visits
 
 #: How the server must be run. An open stream must not keep it from stopping.
 SERVER: dict[str, Any] = {
@@ -64,6 +70,11 @@ SERVER: dict[str, Any] = {
 ROOMS = (
     public,
     links,
+    tracker,
+    changes,
+    leaving,
+    self_sends,
+    sharing,
     stopping,
     sign_in,
     console,
@@ -96,6 +107,7 @@ def create_app(settings: Settings, db: Database | None = None, *, now: Callable[
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
         app.state.rates.close()
+        app.state.visits.write()
         if db is None:
             app.state.db.close()
 
@@ -106,6 +118,7 @@ def create_app(settings: Settings, db: Database | None = None, *, now: Callable[
     app.state.rates = Rates(settings, app.state.keys)
     app.state.pages = Pages(settings)
     app.state.counts = Counts()
+    app.state.visits = Visits(app.state.db, lambda: app.state.now())
     app.state.now = now or DatabaseClock(app.state.db)
     app.add_middleware(Guard, settings=settings)
     errors.install(app)

@@ -1,4 +1,4 @@
-"""The pages behind the links we mail: confirm a letter, follow it, withdraw it.
+"""The page behind the link that asks for confirmation, and what every page behind a mailed link shares.
 
 Opening a link changes nothing: mail scanners open every link there is. A button does it, and the unguessable token
 in the address is the right to press it. A token that nobody was given answers like any address that does not exist,
@@ -73,27 +73,3 @@ def confirm(request: Request, token: str, db: Db, keys: HeldKeys, now: Now) -> R
     # The receipt leaves by the stream of notices, the letters by their own.
     ring = bell(request, Stream.ACT, Stream.LETTERS)
     return RedirectResponse(f"/letter/{confirmed.receipt_token}", 303, background=ring)
-
-
-@router.get("/letter/{token}", dependencies=[Guarded])
-def receipt(request: Request, token: str, db: Db, keys: HeldKeys, now: Now) -> Response:
-    """What became of the letters."""
-    with db.read() as session:
-        found = signing.receipt(session, token, keys=keys, now=now)
-    return page(request, "public/letter.html", receipt=found, token=token)
-
-
-@router.get("/letter/{token}/withdraw", dependencies=[Guarded])
-def ask_withdraw(request: Request, token: str, db: Db, keys: HeldKeys, now: Now) -> Response:
-    with db.read() as session:
-        found = signing.receipt(session, token, keys=keys, now=now)
-    if not found.can_withdraw:
-        return RedirectResponse(f"/letter/{token}", 303)
-    return page(request, "public/withdraw.html", receipt=found, token=token)
-
-
-@router.post("/letter/{token}/withdraw", dependencies=[Guarded])
-def withdraw(request: Request, token: str, db: Db, keys: HeldKeys, now: Now) -> Response:
-    with db.begin() as session:
-        signing.withdraw(session, token, keys=keys, now=now)
-    return RedirectResponse(f"/letter/{token}", 303)

@@ -1,0 +1,81 @@
+"""`/letter/TOKEN`: thank you, and from then on what became of each letter and what may be done about it.
+
+Its address is the signer's own and can be kept. For an hour after confirming it thanks first and asks to share; later
+it begins with the letters. The pages of its acts stand in rooms of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from fastapi import APIRouter, Request
+from sqlalchemy.orm import Session
+from starlette.responses import Response
+
+from outreach import forecasts, signing
+from outreach.domain.deliveries import State
+from outreach.keys import Keys
+from outreach.signing import Receipt, Shares
+from outreach.web.expected import Expected, expected
+from outreach.web.kept import Counts
+from outreach.web.links import Db, Guarded, HeldKeys, Now
+from outreach.web.pages import page, settings_of
+
+router = APIRouter(prefix="/letter/{token}", include_in_schema=False, dependencies=[Guarded])
+
+#: How long the page is first of all a thank-you.
+_FRESH = timedelta(hours=1)
+
+#: What was just done, for the banner: a word of ours from the address.
+DONE = ("changed", "kept", "hidden", "shown", "sent", "withdrawn")
+
+
+@dataclass(frozen=True, slots=True)
+class Tracked:
+    """Everything `/letter/TOKEN` says."""
+
+    receipt: Receipt
+    expected: Mapping[int, Expected]  #: by delivery, for letters that wait in line
+    signatures: int
+    shares: Shares | None
+    is_fresh: bool
+
+
+@router.get("")
+def tracker(
+    request: Request,
+    token: str,
+    db: Db,
+    keys: HeldKeys,
+    now: Now,
+    done: str = "",
+) -> Response:
+    """What became of the letters."""
+    with db.read() as session:
+        tracked = track(request, session, token, keys=keys, now=now)
+    done = done if done in DONE else ""
+    return letter_page(request, "public/letter.html", tracked.receipt, token, tracked=tracked, done=done)
+
+
+def track(request: Request, session: Session, token: str, *, keys: Keys, now: datetime) -> Tracked:
+    """The receipt, with what is foreseen of the letters that wait."""
+    receipt = signing.receipt(session, token, keys=keys, now=now)
+    settings, counts = settings_of(request), request.app.state.counts
+    waiting = [letter.delivery for letter in receipt.letters if letter.state in (State.QUEUED, State.CLAIMED)]
+    return Tracked(
+        receipt,
+        {row.id: expected(forecasts.of_letter(session, row, now=now, settings=settings)) for row in waiting},
+        counts.of(session, [receipt.campaign_id])[receipt.campaign_id],
+        signing.shares(session, receipt.share) if receipt.share else None,
+        is_fresh=receipt.confirmed_at is not None and now < receipt.confirmed_at + _FRESH,
+    )
+
+
+def letter_page(
+    request: Request, name: str, receipt: Receipt, token: str, *, status: int = 200, **context: Any
+) -> Response:
+    """A page about a signer's own letters, in their language."""
+    return page(request, name, status=status, own_language=receipt.language, receipt=receipt, token=token, **context)
