@@ -31,7 +31,6 @@ NOUNS = (
     "budgets",
     "signers",
     "signatures",
-    "language",
     "letter",
     "wave",
     "deliveries",
