@@ -134,9 +134,26 @@ def visit(chromium: Browser, site: Site) -> Iterator[Visitor]:
     assert [visit.complaints for visit in visits if visit.complaints] == []
 
 
+def shut_out(page: Page) -> list[str]:
+    """What would keep somebody out of the page as it stands: on a phone by day, at a desk by night, and at 320 pixels
+    (WCAG 1.4.10: there nothing has to be scrolled sideways). One line each.
+    """
+    found: list[str] = []
+    for size, theme in ((PHONE, "light"), (DESK, "dark")):
+        page.set_viewport_size(size)  # type: ignore[arg-type]
+        page.emulate_media(color_scheme=theme, reduced_motion="reduce")  # type: ignore[arg-type]
+        found += [f"{theme}: {barrier}" for barrier in barriers(page)]
+    for width in (320, PHONE["width"], DESK["width"]):
+        page.set_viewport_size({"width": width, "height": 800})
+        if over := sideways(page):
+            found.append(f"{over} pixels wider than {width}")
+    return found
+
+
 def barriers(page: Page) -> list[str]:
     """What axe-core finds that would keep somebody out, one line per rule: WCAG 2.2 A and AA, and good practice."""
-    page.evaluate(AXE.read_text())
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(AXE.read_text())
     found: dict[str, Any] = page.evaluate(
         "axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']})"
     )

@@ -39,6 +39,9 @@ TABLES = {
     "delivery_log": "Steps of these on their way",
     "provider_events": "What mail providers reported",
     "anomalies": "Reports that did not fit",
+    "replies": "Answers to their letters",
+    "self_sends": "Letters they sent by their own mail",
+    "share_links": "Their short link, and how often it was opened",
     "steps": "Follow-ups",
     "suppressions": "Notes not to write to them (a hash of the address)",
 }
