@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import time
-from contextlib import closing, nullcontext
 
 import structlog
 
 from outreach import feedback
-from outreach.transports.sendgrid_log import SendGridLog
 from workers import alive
 from workers.app import app, joined
 
@@ -39,10 +37,7 @@ def reconcile() -> None:
     """Look up what is in doubt."""
     here = joined()
     settings = here.settings
-    way_in = closing(SendGridLog.from_settings(settings)) if settings.asks_log else nullcontext()
-    with alive.busy, way_in as provider_log:
-        done = feedback.reconcile(
-            here.db, env=settings.env, now=here.db.now(), provider_log=provider_log, goes_on=alive.goes_on
-        )
+    with alive.busy, feedback.provider_logs(settings) as logs:
+        done = feedback.reconcile(here.db, env=settings.env, now=here.db.now(), logs=logs, goes_on=alive.goes_on)
     if done.by_report or done.by_log:
         log.warning("doubts_settled", by_report=done.by_report, by_log=done.by_log, left=len(done.left))

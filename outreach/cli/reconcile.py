@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from contextlib import closing
 
 import typer
 
@@ -11,7 +10,6 @@ from outreach import feedback
 from outreach.cli import base
 from outreach.cli.base import Json
 from outreach.feedback import Doubt, Reconciled, Verdict
-from outreach.transports.sendgrid_log import SendGridLog
 
 _ADVICE = {
     Verdict.WAIT: "a report may still come; wait until {until}",
@@ -46,12 +44,10 @@ def reconcile(as_json: Json = False) -> None:
 
 
 def reconciled(engine: base.Engine) -> Reconciled:
-    """The verb, with the provider's log where the settings allow to ask it."""
+    """The verb, with the logs that the settings allow to ask."""
     settings = engine.settings
-    if not settings.asks_log:
-        return feedback.reconcile(engine.db, env=settings.env, now=engine.now())
-    with closing(SendGridLog.from_settings(settings)) as provider_log:
-        return feedback.reconcile(engine.db, env=settings.env, now=engine.now(), provider_log=provider_log)
+    with feedback.provider_logs(settings) as logs:
+        return feedback.reconcile(engine.db, env=settings.env, now=engine.now(), logs=logs)
 
 
 def advice(doubt: Doubt) -> str:

@@ -13,11 +13,13 @@ offices.py      what a report says about a target's mailbox
 refusals.py     when receivers refuse our mails, and no address is at fault
 accounts.py     what a provider says about our account
 unknown.py      mails that the provider has and the books do not know
+logs.py         the logs of what providers took, the mailbox folder among them
 reconciling.py  mails in doubt: what the reports and the provider's own log say, and what is left to people
 """
 
 from .applying import Applied, apply, apply_waiting
 from .keeping import keep
+from .logs import provider_logs
 from .reconciling import Doubt, Reconciled, Verdict, doubts, reconcile
 from .unknown import UNKNOWN
 
@@ -31,5 +33,6 @@ __all__ = [
     "apply_waiting",
     "doubts",
     "keep",
+    "provider_logs",
     "reconcile",
 ]

@@ -13,14 +13,14 @@ from enum import StrEnum
 from typing import Protocol
 
 import structlog
-from sqlalchemy import exists, func, select
+from sqlalchemy import Row, exists, func, select
 from sqlalchemy.orm import Session
 
 from outreach import alerts
 from outreach.domain.deliveries import MailClass, State
 from outreach.domain.events import STATES, Event, EventKind
 from outreach.errors import OutOfReach
-from outreach.models import Attempt, Contact, Database, Delivery, ProviderEvent, Supporter
+from outreach.models import Attempt, Bundle, Contact, Database, Delivery, ProviderEvent, Supporter
 from outreach.outbox import Books, accept_evidence
 
 from .applying import apply, apply_waiting
@@ -33,8 +33,6 @@ WINDOW = timedelta(hours=26)
 _LONGEST_GAP = timedelta(minutes=30)
 #: Of the mails taken within this of the one in doubt, so few may be without any report.
 _BESIDE, _UNREPORTED = timedelta(hours=1), 0.01
-#: Doubts that the provider's log is asked about in one go.
-_ASKED = 20
 
 
 class Verdict(StrEnum):
@@ -78,10 +76,18 @@ class Found(Protocol):
 
 
 class ProviderLog(Protocol):
-    """A provider's log of what it took (`transports.sendgrid_log`)."""
+    """A provider's log of what it took (`transports.sendgrid_log`, `transports.mailbox`)."""
+
+    @property
+    def transport(self) -> str:
+        """Of which way out it is the log."""
+
+    @property
+    def at_once(self) -> int:
+        """About how many mails it is asked in one go."""
 
     def find(self, delivery: str, *, to: str, at: datetime) -> Found | None:
-        """The mail of a delivery, or None; OutOfReach when the log cannot be asked."""
+        """The mail of a delivery or bundle, or None; OutOfReach when the log cannot be asked."""
 
 
 def reconcile(
@@ -89,14 +95,14 @@ def reconcile(
     *,
     env: str,
     now: datetime,
-    provider_log: ProviderLog | None = None,
+    logs: Sequence[ProviderLog] = (),
     goes_on: Callable[[], bool] = lambda: True,
 ) -> Reconciled:
     """Settle what can be settled by evidence, and say of the rest what may be done."""
     apply_waiting(db, env=env, now=now, goes_on=goes_on)
     with db.begin() as session:
         by_report = _settle_by_reports(session, now)
-    by_log = _settle_by_log(db, provider_log, env=env, now=now, goes_on=goes_on) if provider_log else 0
+    by_log = sum(_settle_by_log(db, log_, env=env, now=now, goes_on=goes_on) for log_ in logs)
     with db.begin() as session:
         left = doubts(session, now=now)
         _tell(session, left, now)
@@ -118,9 +124,9 @@ def _settle_by_log(
 ) -> int:
     """Look each doubt up. What the log shows is applied like a report: the books say where it came from."""
     with db.read() as session:
-        asked = _asked(session)
+        asked = _asked(session, provider_log)
     settled = 0
-    for ref, at, to in asked:
+    for ref, at, to, letters in asked:
         if not goes_on():
             break
         try:
@@ -140,23 +146,29 @@ def _settle_by_log(
             raw={"sg_message_id": found.message_id, "source": "log"},
         )
         with db.begin() as session:
-            settled += apply(session, [event], env=env, now=now).new
+            settled += letters if apply(session, [event], env=env, now=now).new else 0
     return settled
 
 
-def _asked(session: Session) -> list[tuple[str, datetime, str]]:
-    """(delivery, when it was handed over, to whom) of the oldest doubts that SendGrid may know of."""
+def _asked(session: Session, provider_log: ProviderLog) -> Sequence[Row[str, datetime, str, int]]:
+    """(mail, when it was handed over, to whom, doubts in it) of the oldest doubts that the log may know of.
+
+    A mail is a delivery by itself, or a bundle with all its letters.
+    """
+    mail = func.coalesce(Bundle.ref, Delivery.ref)
     to = func.coalesce(Contact.value, Supporter.address)
-    rows = session.execute(
-        select(Delivery.ref, Attempt.started_at, to)
+    return session.execute(
+        select(mail, func.min(Attempt.started_at), func.min(to), func.count())
+        .select_from(Delivery)
         .join(Attempt, (Attempt.delivery_id == Delivery.id) & (Attempt.number == Delivery.attempts))
+        .outerjoin(Bundle, Bundle.id == Attempt.bundle_id)
         .outerjoin(Contact, Contact.id == Delivery.contact_id)
         .outerjoin(Supporter, (Supporter.id == Delivery.supporter_id) & (Delivery.mail_class != MailClass.LETTER))
-        .where(Delivery.state == State.IN_DOUBT, Attempt.transport == "sendgrid", to.is_not(None))
-        .order_by(Delivery.doubt_since)
-        .limit(_ASKED)
-    )
-    return [(ref, at, address) for ref, at, address in rows]
+        .where(Delivery.state == State.IN_DOUBT, Attempt.transport == provider_log.transport, to.is_not(None))
+        .group_by(mail)
+        .order_by(func.min(Delivery.doubt_since))
+        .limit(provider_log.at_once)
+    ).all()
 
 
 def doubts(session: Session, *, now: datetime) -> tuple[Doubt, ...]:

@@ -20,7 +20,7 @@ from pathlib import Path
 from threading import Lock
 
 from outreach.domain.messages import Message
-from outreach.errors import NotFound
+from outreach.errors import NotFound, OutOfReach
 from outreach.transports.base import NoAnswer, Receipt, Refused, Unavailable
 from outreach.transports.mime import to_bytes
 
@@ -86,6 +86,42 @@ class MailboxTransport:
         except PermissionError:  # a file system without hard links
             os.rename(part, self._folder / name)
         return name
+
+
+@dataclass(frozen=True, slots=True)
+class Filed:
+    """A mail that lies in the folder. `attempt` is the one that brought it there."""
+
+    message_id: str
+    attempt: int
+
+
+class MailboxLog:
+    """The folder as the record of what was taken: a mail that lies in it was, whoever died before saying so."""
+
+    transport = "mailbox"
+    at_once = 1_000
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._attempts: dict[str, int] | None = None
+
+    def find(self, delivery: str, *, to: str, at: datetime) -> Filed | None:
+        """The mail of this delivery or bundle; None when there is none. OutOfReach when the folder cannot be read."""
+        if self._attempts is None:
+            self._attempts = self._look()
+        attempt = self._attempts.get(delivery)
+        return Filed(f"{delivery}.{attempt}.eml", attempt) if attempt is not None else None
+
+    def _look(self) -> dict[str, int]:
+        try:
+            names = mail_names(self._folder)
+            if names:  # a kill came between a name and its sync, perhaps: what is said to be there has to stay
+                _Listing(self._folder).sync()
+        except OSError as error:
+            raise OutOfReach(f"The mail folder cannot be read ({error.strerror}).", where=str(self._folder)) from None
+        found = (_NAME.fullmatch(name) for name in names)
+        return {parts[1]: int(parts[2]) for parts in found if parts}
 
 
 class _Listing:

@@ -34,6 +34,9 @@ class Logged:
 class SendGridLog:
     """Asks the log. Holds connections; close it."""
 
+    transport = "sendgrid"
+    at_once = 20
+
     def __init__(self, api_key: str, *, host: str = "https://api.sendgrid.com", timeout: float = 10.0) -> None:
         self._host = host.rstrip("/")
         self._headers = {"Authorization": f"Bearer {api_key}", "Content-Type": "application/json"}

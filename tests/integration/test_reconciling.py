@@ -89,7 +89,7 @@ def test_what_the_providers_log_shows_is_settled_and_what_it_does_not_show_is_no
     take(provider, db, unknown, now - timedelta(hours=3))  # some other mail to that office
 
     with closing(SendGridLog(API_KEY, host=provider.url)) as log:
-        done = feedback.reconcile(db, env="test", now=now, provider_log=log)
+        done = feedback.reconcile(db, env="test", now=now, logs=[log])
 
     assert (done.by_log, [doubt.ref for doubt in done.left]) == (1, [unknown])
     assert (state(db, taken), state(db, unknown)) == (State.ACCEPTED, State.IN_DOUBT)
@@ -107,7 +107,7 @@ def test_a_log_that_cannot_be_asked_changes_nothing(db: Database, now: datetime,
     provider.log_status = 429
 
     with closing(SendGridLog(API_KEY, host=provider.url)) as log:
-        done = feedback.reconcile(db, env="test", now=now, provider_log=log)
+        done = feedback.reconcile(db, env="test", now=now, logs=[log])
         with pytest.raises(OutOfReach, match="429"):
             log.find("x", to="a@example.org", at=now)
 
