@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from sqlalchemy.orm import Session
 
-from outreach import campaigns, signing, targets
+from outreach import campaign_texts, campaigns, signing, targets
 from outreach.domain import pages
 from outreach.keys import Keys
 from outreach.models import Campaign, Database
@@ -75,12 +75,21 @@ def open_campaigns(session: Session, settings: Settings, keys: Keys, *, now: dat
         text = pages.decode(path.read_bytes(), name=path.name)
         page, source_hash = pages.read_page(text, name=path.name), pages.fingerprint(text, name=path.name)
         campaign = campaigns.take_page(session, page, source_hash=source_hash, now=now, actor="rehearsal").campaign
+        _translate(session, campaign, path.name, now=now)
         for target in campaigns.targets_of(session, campaign):
             email = f"office-{target.id}@example.net"
             targets.set_contact(session, target, email=email, keys=keys, settings=settings, now=now, actor="rehearsal")
         campaigns.publish(session, campaign.slug, now=now, actor="rehearsal")
         opened.append(campaign)
     return opened
+
+
+def _translate(session: Session, campaign: Campaign, name: str, *, now: datetime) -> None:
+    """Give a campaign what its example says in other languages: `examples/es/NAME`."""
+    for path in sorted(folder("examples").glob(f"*/{name}")):
+        page = pages.read_page(pages.decode(path.read_bytes(), name=path.name), name=path.name)
+        code = path.parent.name
+        campaign_texts.take(session, campaign.slug, page, language=code, now=now, actor="rehearsal")
 
 
 def sign_all(

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from outreach import campaign_settings, campaigns, targets
-from outreach.cli import base, campaign_set, files
+from outreach.cli import base, campaign_set, campaign_texts, files, page_lines
 from outreach.cli.base import Json
 from outreach.domain import pages
 from outreach.errors import BadPage, OutreachError
@@ -16,6 +16,7 @@ from outreach.models import Campaign
 
 app = typer.Typer(help="Campaigns: import pages, publish, close.", no_args_is_help=True)
 app.command("set")(campaign_set.set_)
+app.add_typer(campaign_texts.app, name="texts")
 
 Slug = Annotated[str, typer.Argument(metavar="SLUG", help="The campaign's short name.")]
 Files = Annotated[list[Path], typer.Argument(metavar="FILE", help="Campaign pages, as plain text.")]
@@ -100,8 +101,7 @@ def _page_as_json(page: pages.Page, campaign: Campaign) -> dict[str, Any]:
         ],
         "call_to_act": page.call_to_act,
         "letter": _letter_as_json(page.letter) if page.letter else None,
-        "unplaced": [{"line": line.line, "text": line.text} for line in page.unplaced],
-        "lines": [{"line": line.line, "role": line.role, "text": line.text} for line in page.lines],
+        **page_lines.as_json(page),
     }
 
 
@@ -117,9 +117,7 @@ def _letter_as_json(letter: pages.Letter) -> dict[str, Any]:
 
 def _print_page(path: Path, page: pages.Page, campaign: Campaign, changed: bool) -> None:
     base.out.print(f"{path}: a {page.kind}, {campaign.slug}", markup=False)
-    width = max(len(line.role) for line in page.lines)
-    for line in page.lines:
-        base.out.print(f"{line.line:5}  {line.role:{width}}  {_shortened(line.text)}", markup=False)
+    page_lines.show(page)
     unplaced = len(page.unplaced)
     if unplaced:
         lines = "1 line was" if unplaced == 1 else f"{unplaced} lines were"
@@ -128,10 +126,6 @@ def _print_page(path: Path, page: pages.Page, campaign: Campaign, changed: bool)
     said = f"Imported; it is {state}." if changed else f"Nothing has changed; it is {state}."
     step = "" if state != "draft" else f" Publish it: outreach campaign publish {campaign.slug}"
     base.out.print(f"  {said}{step}\n", markup=False)
-
-
-def _shortened(text: str, limit: int = 76) -> str:
-    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
 
 
 @app.command("list")

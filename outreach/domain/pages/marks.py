@@ -1,4 +1,4 @@
-"""Lines that say what they are by how they begin."""
+"""Lines that say what they are by how they begin, in English or in Spanish."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 #: "To:", and how other petition sites spell it.
 TO = re.compile(
-    r"(?:(?:petition|deliver(?:ed)?|addressed|letter)\s+)?to\s*[:：]\s*(?P<whom>.*)$|targets?\s*[:：]\s*(?P<whom_else>.*)$",
+    r"(?:(?:petition|deliver(?:ed)?|addressed|letter)\s+)?(?:to|para)\s*[:：]\s*(?P<whom>.*)$|targets?\s*[:：]\s*(?P<whom_else>.*)$",
     re.IGNORECASE,
 )
 FROM = re.compile(r"from\b\s*(?P<colon>[:：-]?)\s*(?P<who>.*)$", re.IGNORECASE)
@@ -25,16 +25,21 @@ BARE_NUMBER = re.compile(r"(?:\(\d{1,2}\)|\d{1,2}[).])$")
 WHY = re.compile(
     r"(?P<heading>why\s+(?:is|are|does|do)\s+(?:this|it|that|these|those|we|our)\b[^.?!:]{0,40}[?:]"
     r"|why\s+(?:is|are|does|do)\s+(?:this|it|that|these|those)\b[^.?!:]{0,40}$"
-    r"|why\s+(?:this|it)\s+(?:matters|is\s+important)\s*[?:.]?)\s*(?P<rest>.*)$",
+    r"|why\s+(?:this|it)\s+(?:matters|is\s+important)\s*[?:.]?"
+    r"|¿?por\s+qué\s+(?:es|son|importa)\b[^.?!:]{0,40}[?:])\s*(?P<rest>.*)$",
     re.IGNORECASE,
 )
 SPONSORED = re.compile(
-    r"(?:(?:co-?)?sponsored|co-?sponsors?|sponsors?|endorsed|organi[sz]ed|supported|presented|brought to you)"
-    r"(?:\s+by\b\s*[:：]?|\s*[:：])\s*(?P<names>.*)$"
+    r"(?:(?:co-?)?sponsored|co-?sponsors?|sponsors?|endorsed|organi[sz]ed|supported|presented|brought to you"
+    r"|(?:co)?patrocinad[oa]s?|organizad[oa]s?|respaldad[oa]s?)"
+    r"(?:\s+(?:by|por)\b\s*[:：]?|\s*[:：])\s*(?P<names>.*)$"
     r"|(?:co-?)?sponsors?$",
     re.IGNORECASE,
 )
-LEARN_MORE = re.compile(r"(?:learn|read|find out)\s+more\b", re.IGNORECASE)
+_MORE = r"(?:(?:learn|read|find out)\s+more|más\s+información|(?:conozca|lea)\s+más)\b"
+LEARN_MORE = re.compile(_MORE, re.IGNORECASE)
+#: The same at the end of an ask.
+THEN_LEARN_MORE = re.compile(rf"(?:^|(?<=[.!?”\"’)])\s+|\s+[-–—(\[]\s*)(?P<label>{_MORE}.*)$", re.IGNORECASE)
 LIST_SIGN = re.compile(r"^[-*•–—·]\s+")
 _PLACEHOLDER_NAME = re.compile(r"(?:your|full|first|my|the|signer'?s?|signer’s)?\s*(?:full\s+)?name\b", re.IGNORECASE)
 

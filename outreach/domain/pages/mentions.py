@@ -39,7 +39,7 @@ _SIGN = re.compile(
     r"\b(?:sign (?:on|up|now|here|today|our|the|this|and|if|to|below|with)\b|sign\b[^.!?]{0,40}\b(?:petition|letter)\b"
     r"|(?:add|put) your (?:name|voice|signature)"
     r"|(?:send|write|personali[sz]e) (?:your|a|this|the|our) (?:letter|message)"
-    r"|take action|raise your voice|join us (?:in|by|and))",
+    r"|take action|raise your voice|join us (?:in|by|and)|firme\b[^.!?]{0,40}\b(?:petición|carta))",
     re.IGNORECASE,
 )
 _CALL_ON = re.compile(

@@ -211,9 +211,6 @@ def _asks_made_whole(paragraphs: list[_Paragraph]) -> list[_Paragraph]:
 
 
 _TITLED = re.compile(r"(?P<title>[^:.!?]{3,100}):\s+(?P<text>\S.*)$")
-_LEARN_MORE = re.compile(
-    r"(?:^|(?<=[.!?”\"’)])\s+|\s+[-–—(\[]\s*)(?P<label>(?:learn|read|find out)\s+more\b.*)$", re.IGNORECASE
-)
 _URL = re.compile(r"https?://[^\s<>\"”)\]]+[^\s<>\"”)\].,;]")
 
 
@@ -224,7 +221,7 @@ def _titled(text: str) -> re.Match[str] | None:
 
 def _ask(text: str) -> Ask | None:
     titled = _titled(text)
-    more = _LEARN_MORE.search(titled["text"]) if titled else None
+    more = marks.THEN_LEARN_MORE.search(titled["text"]) if titled else None
     if titled is None or more is None:
         return None
     url = _URL.search(more["label"])
