@@ -20,7 +20,6 @@ from outreach.domain.deliveries import State
 from outreach.keys import Keys
 from outreach.signing import Receipt, Shares
 from outreach.web.expected import Expected, expected
-from outreach.web.kept import Counts
 from outreach.web.links import Db, Guarded, HeldKeys, Now
 from outreach.web.pages import page, settings_of
 
