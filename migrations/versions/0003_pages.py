@@ -23,6 +23,9 @@ COLUMNS = {
         ("signs_per_minute", "INTEGER", ""),
         ("embed_origins", "JSON", "'[]'"),
     ],
+    "deliveries": [
+        ("handled_at", "TIME", ""),
+    ],
     "signatures": [
         ("own_subject", "VARCHAR", "''"),
         ("own_body", "VARCHAR", "''"),

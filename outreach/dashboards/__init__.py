@@ -22,7 +22,7 @@ from .deliveries import (
     delivery_page,
     every_delivery,
 )
-from .failures import SAMPLE, Act, FailureRow, failures_by_cause
+from .failures import SAMPLE, Act, FailureRow, failure_of, failures_by_cause
 from .ladders import LadderRow, RungRow, follow_ups
 from .lanes import MOST_LANES, CampaignWaiting, LaneRow, campaigns_waiting, lanes_waiting
 from .queue import (
@@ -69,6 +69,7 @@ __all__ = [
     "deliveries_page",
     "delivery_page",
     "every_delivery",
+    "failure_of",
     "failures_by_cause",
     "follow_ups",
     "lanes_waiting",

@@ -13,9 +13,11 @@ from enum import StrEnum
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from outreach.domain.deliveries import EventState, MailClass, State
-from outreach.domain.events import Cause
+from outreach.domain.deliveries import MailClass, State
+from outreach.domain.events import Cause as Told
+from outreach.errors import NotFound
 from outreach.models import Campaign, Delivery, ProviderEvent
+from outreach.outbox.causes import FAILED, Cause
 from outreach.outbox.enqueue import NO_CONTACT, WAITS_FOR_WAVE
 from outreach.outbox.holding import SIGNER_BOUNCED
 
@@ -38,7 +40,7 @@ class Act(StrEnum):
 class FailureRow:
     """Mails of one class that failed, or wait for a person, for one reason.
 
-    `reason` is the engine's word, a `Cause`, or a provider's words, which are hostile text.
+    `reason` is the engine's word, a `domain.events.Cause`, or a provider's words, which are hostile text.
     """
 
     mail_class: MailClass
@@ -49,11 +51,26 @@ class FailureRow:
     act: Act
     advice: str
 
+    @property
+    def cause(self) -> Cause:
+        """All of these mails, for those who act on them together."""
+        return Cause(self.mail_class, self.state, self.reason)
+
 
 def failures_by_cause(session: Session) -> list[FailureRow]:
     """Every cause, the most frequent first."""
     rows = [*_in_states(session), *_reported(session)]
     return sorted(rows, key=lambda row: (-row.n, row.state, row.reason, row.mail_class))[:_MOST]
+
+
+def failure_of(session: Session, ref: str) -> FailureRow:
+    """The one whose cause is called so; NotFound when none of its mails failed, or all have been seen to."""
+    row = next((row for row in failures_by_cause(session) if row.cause.ref == ref), None)
+    if row is None:
+        raise NotFound(
+            "No mail stands under this cause any more.", where=ref[:20], advice="Somebody may have seen to it."
+        )
+    return row
 
 
 _RELEASE = "Look at it, then release or cancel it."
@@ -73,7 +90,7 @@ _OF_HOLD: Mapping[str, tuple[Act, str]] = {
     NO_CONTACT: (Act.CONTACT, "Give the target another address; its letters then leave by themselves."),
     SIGNER_BOUNCED: (Act.RELEASE, "Mail to the signer comes back, so no answer could reach them. " + _RELEASE),
 }
-_OURS = (Cause.REFUSED, Cause.NOT_SENDABLE)
+_OURS = (Told.REFUSED, Told.NOT_SENDABLE)
 
 
 def _in_states(session: Session) -> Iterable[FailureRow]:
@@ -82,6 +99,7 @@ def _in_states(session: Session) -> Iterable[FailureRow]:
         some = (
             select(Delivery.id, Delivery.mail_class, Delivery.reason)
             .where(in_state(state), Delivery.campaign_id.in_(campaigns), Delivery.reason != WAITS_FOR_WAVE)
+            .where(Delivery.handled_at.is_(None))
             .limit(SAMPLE)
             .subquery()
         )
@@ -99,7 +117,6 @@ def _in_states(session: Session) -> Iterable[FailureRow]:
 
 def _reported(session: Session) -> Iterable[FailureRow]:
     """Mails that the provider took and could not deliver, or that were not wanted."""
-    failed = (EventState.BOUNCED, EventState.DROPPED, EventState.COMPLAINED)
     some = (
         select(ProviderEvent.delivery_id, ProviderEvent.cause)
         .where(ProviderEvent.cause.is_not(None), ProviderEvent.delivery_id.is_not(None))
@@ -110,7 +127,8 @@ def _reported(session: Session) -> Iterable[FailureRow]:
     found = session.execute(
         select(Delivery.mail_class, some.c.cause, func.count(), func.min(Delivery.id), func.max(Delivery.id))
         .join(some, some.c.delivery_id == Delivery.id)
-        .where(Delivery.event_state.in_(failed), Delivery.state == State.ACCEPTED)
+        .where(Delivery.event_state.in_(FAILED), Delivery.state == State.ACCEPTED)
+        .where(Delivery.handled_at.is_(None))
         .group_by(Delivery.mail_class, some.c.cause)
     ).all()
     refs = _refs(session, (id_ for row in found for id_ in row[3:]))
@@ -119,10 +137,10 @@ def _reported(session: Session) -> Iterable[FailureRow]:
         yield FailureRow(mail_class, State.ACCEPTED, str(cause), n, _samples(refs, oldest, newest), act, advice)
 
 
-def _of_cause(mail_class: MailClass, cause: Cause) -> tuple[Act, str]:
+def _of_cause(mail_class: MailClass, cause: Told) -> tuple[Act, str]:
     if cause in _OURS:
         return Act.NOTHING, _OUR_FAULT
-    if cause is Cause.UNAVAILABLE:
+    if cause is Told.UNAVAILABLE:
         return Act.NOTHING, "The mailbox was full or away; later mails may arrive."
     if mail_class is MailClass.LETTER:
         return Act.CONTACT, "Give the target another address. What came back is not sent again."

@@ -87,6 +87,7 @@ class Delivery(Base):
     doubt_since: Mapped[datetime | None]
     accepted_at: Mapped[datetime | None]
     replied_at: Mapped[datetime | None]  #: a person answered the letter
+    handled_at: Mapped[datetime | None]  #: staff have seen to its failure
 
 
 class Attempt(Base):

@@ -6,6 +6,7 @@ claiming.py   claim, intend, settle, release, rescue: what workers do
 setting_aside.py  what staff decide about whole chunks of signatures: set free, end, take back
 desk.py       hold, release, cancel, resend, call off: what people do
 rewriting.py  letters whose signer changes them before they leave
+causes.py     the same for all mails that failed for one cause
 brakes.py     stop everything in a scope
 budgets.py    what several lanes together may send
 places.py     how many may leave a lane now, or a wave, and how campaigns share a mailbox

@@ -98,6 +98,7 @@ def resend(session: Session, ref: str, *, actor: str, now: datetime, reason: str
                 due_at=now,
                 tries=0,
                 doubt_since=None,
+                handled_at=None,
                 resends=Delivery.resends + 1,
             ):
                 return _noted(session, delivery, "delivery.resend", actor, now, reason)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter as Tally
 from datetime import datetime, timedelta
 
 import pytest
@@ -9,11 +11,13 @@ from sqlalchemy import select
 from starlette.testclient import TestClient
 
 from outreach import alerts, outbox
+from outreach.audit import audit
 from outreach.domain.deliveries import EventState, State
 from outreach.domain.events import Cause, EventKind
 from outreach.models import Alert, AuditEntry, Database, Delivery, ProviderEvent, ProviderState, SignatureState
+from outreach.settings import Settings
 from tests import factories
-from tests.integration.inside import make_letter, send, token
+from tests.integration.inside import fields, make_letter, send, token
 from tests.sites import bare
 
 pytestmark = pytest.mark.usefixtures("rung")
@@ -87,6 +91,76 @@ def test_failures_stand_by_cause_with_what_helps_and_where_to_act(staff: TestCli
         assert f'href="/staff/deliveries/{letter.ref}"' in page
     for name in ("resend", "cancel"):
         assert f"/staff/deliveries/{doubt.ref}/{name}" in staff.get(f"/staff/deliveries/{doubt.ref}").text
+
+
+def failures_page(staff: TestClient, act: str, nth: int = 0) -> str:
+    """The page on which an act on all mails of a cause is checked."""
+    return re.findall(rf'href="(/staff/failures/[0-9a-f]+/{act})"', staff.get("/staff/failures").text)[nth]
+
+
+def states(db: Database) -> Tally[State]:
+    with db.read() as session:
+        return Tally(session.scalars(select(Delivery.state)))
+
+
+def test_all_mails_of_a_cause_are_sent_again_as_one_act(staff: TestClient, db: Database) -> None:
+    for _ in range(3):
+        make_letter(db, state=State.DEAD, reason="the template is broken")
+    make_letter(db, state=State.DEAD, reason="something else")
+    page = failures_page(staff, "retry")
+    assert "<h1>Retry 3 mails</h1>" in staff.get(page).text
+    assert send(staff, page).status_code == 422, "it asks why"
+    make_letter(db, state=State.DEAD, reason="the template is broken")
+    shown = fields(staff, page, page)
+    assert send(staff, page, reason="The template was mended", n="3").status_code == 422, "there are four by now"
+    assert states(db) == {State.DEAD: 5}
+    assert send(staff, page, reason="The template was mended", n=shown["n"]).status_code == 303
+    assert states(db) == {State.DEAD: 1, State.QUEUED: 4}
+    with db.read() as session:
+        (entry,) = session.scalars(select(AuditEntry).where(AuditEntry.action == "failures.let_go"))
+        assert entry.after == {"n": 4, "reason": "The template was mended"}
+        assert audit(session, Settings()).balanced
+    assert staff.get(page).status_code == 404, "none is left"
+
+
+def test_mails_in_doubt_are_sent_again_only_by_the_typed_words(staff: TestClient, db: Database) -> None:
+    for _ in range(2):
+        make_letter(db, state=State.IN_DOUBT, doubt_since=factories.NOON, maybe_sent=True)
+    page = failures_page(staff, "retry")
+    assert "may get two" in staff.get(page).text
+    for word in ("", "resend", "resend 3"):
+        assert send(staff, page, reason="They say nothing came", word=word).status_code == 422
+    assert states(db) == {State.IN_DOUBT: 2}
+    assert send(staff, page, reason="They say nothing came", word="Resend 2").status_code == 303
+    assert states(db) == {State.QUEUED: 2}
+
+
+def test_what_staff_have_seen_to_is_told_of_no_more_until_it_fails_again(
+    staff: TestClient, db: Database, now: datetime
+) -> None:
+    refused = make_letter(db, state=State.REJECTED, reason="no such template")
+    dead = make_letter(db, state=State.DEAD, reason="broken")
+    for _ in range(2):
+        assert send(staff, failures_page(staff, "handled"), reason="Written to them by hand").status_code == 303
+    assert "Nothing has failed" in staff.get("/staff/failures").text
+    assert states(db) == {State.REJECTED: 1, State.DEAD: 1}
+    with db.begin() as session:
+        outbox.resend(session, dead.ref, actor="cli", now=now)
+        again = session.get_one(Delivery, dead.id)
+        assert again.handled_at is None
+        assert session.get_one(Delivery, refused.id).handled_at == now
+
+
+def test_held_mails_are_released_together_and_refused_ones_cannot_be_sent_again(
+    staff: TestClient, db: Database
+) -> None:
+    make_letter(db, state=State.HELD, reason="looked into")
+    page = failures_page(staff, "retry")
+    assert "<h1>Release 1 mail</h1>" in staff.get(page).text
+    assert send(staff, page, reason="It is fine").status_code == 303
+    assert states(db) == {State.QUEUED: 1}
+    make_letter(db, state=State.REJECTED, reason="too large")
+    assert staff.get(failures_page(staff, "handled").replace("handled", "retry")).status_code == 404
 
 
 def test_d13_a_reason_with_html_shows_escaped_in_the_staff_views(
