@@ -58,7 +58,7 @@ FAULTS = {
 #: What a row's tests do not say by themselves.
 NOTES = {
     "F16": "with a synchronous standby no commit is lost; what is shown is the other case",
-    "F29": "shown on the transport by itself, against real listeners",
+    "F29": "redirects and slow lines are tried on the transport by itself, against real listeners",
     "F30": "on PostgreSQL; with SQLite there is one machine, and its clock is the database's",
     "F31": "shown on the rules, over five years of three zones",
 }

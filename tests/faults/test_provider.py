@@ -1,4 +1,4 @@
-"""A provider that refuses, breaks off, hangs and lies, and a rude mail server: F20 to F28 and F42 of the fault matrix.
+"""A provider that refuses, breaks off, hangs and lies, and a rude mail server: F20 to F29 and F42 of the fault matrix.
 
 Every outcome is of one of three kinds: surely not taken (it leaves later, once), surely never (said so), or unknown
 (in doubt until the reports tell). The ledger of the far side is the witness.
@@ -144,6 +144,22 @@ def test_fault_f27_a_refused_key_stops_the_stream_and_uses_up_no_tries(tmp_path:
         it.provider.control("faults", rates="")
         let_the_pause_end(it)
         it.until_at_rest()
+        assert it.states() == {"accepted": LETTERS}
+        it.judge(most_in_doubt=0)
+
+
+@on_sqlite
+def test_fault_f29_a_provider_whose_name_is_nobodys_gets_everything_once_it_is_right(
+    tmp_path: Path, database_url: str
+) -> None:
+    with trial(tmp_path, database_url) as it:
+        lost = it.engine.start_worker(concurrency=1, sendgrid_host="http://nobody.invalid")
+        it.ring()
+        it.engine.until(lambda: is_closed(it) and not it.engine.flying(), "the door is closed")
+        assert it.states() == {"queued": LETTERS}
+        it.engine.kill(lost)
+        let_the_pause_end(it)
+        it.finish()
         assert it.states() == {"accepted": LETTERS}
         it.judge(most_in_doubt=0)
 
