@@ -30,7 +30,7 @@ from outreach.domain.deliveries import MailClass, State, Stream
 from outreach.embedded import broker_url, locked_folder
 from outreach.errors import NotNow, OutOfReach
 from outreach.keys import Keys
-from outreach.models import Campaign, Database, Delivery, Role, Signature, SignatureState
+from outreach.models import Campaign, Database, Delivery, Role, Signature
 from outreach.settings import Settings
 from outreach.supervisor import Supervisor
 from outreach.transports.mailbox import read_mailbox
@@ -228,9 +228,7 @@ def _result(show: Show) -> dict[str, Any]:
         books = audit.audit(session, show.settings)
         confirmed = dict(
             session.execute(
-                select(Signature.campaign_id, func.count())
-                .where(Signature.state == SignatureState.CONFIRMED)
-                .group_by(Signature.campaign_id)
+                select(Signature.campaign_id, func.count()).where(Signature.is_counted).group_by(Signature.campaign_id)
             ).all()
         )
         ledger = {

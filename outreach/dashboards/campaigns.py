@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from outreach.domain.deliveries import EventState, MailClass, State
 from outreach.models import (
+    STANDING,
     Addressing,
     Campaign,
     CampaignKind,
@@ -29,7 +30,7 @@ from outreach.models import (
 
 @dataclass(frozen=True, slots=True)
 class CampaignRow:
-    """One campaign: its signatures by state, and its letters by state."""
+    """One campaign: its signatures by state, those that are set aside on their own, and its letters by state."""
 
     id: int
     slug: str
@@ -37,10 +38,12 @@ class CampaignRow:
     kind: CampaignKind
     state: CampaignState
     signatures: Mapping[SignatureState, int]
+    suspects: int
     letters: Mapping[State, int]
 
     @property
     def confirmed(self) -> int:
+        """Those that count."""
         return self.signatures[SignatureState.CONFIRMED]
 
     @property
@@ -107,20 +110,22 @@ def campaigns_overview(session: Session, *, slug: str | None = None) -> list[Cam
     return [
         CampaignRow(
             *row,
-            signatures={state: signatures.get((row.id, state), 0) for state in SignatureState},
+            signatures={state: signatures.get((row.id, state, False), 0) for state in SignatureState},
+            suspects=sum(signatures.get((row.id, state, True), 0) for state in STANDING),
             letters={state: letters.get((row.id, state), 0) for state in State},
         )
         for row in found
     ]
 
 
-def _signatures(session: Session, campaign_id: int | None) -> dict[tuple[int, SignatureState], int]:
-    counted = select(Signature.campaign_id, Signature.state, func.count()).group_by(
-        Signature.campaign_id, Signature.state
-    )
+def _signatures(session: Session, campaign_id: int | None) -> dict[tuple[int, SignatureState, bool], int]:
+    """By campaign, state, and whether they are set aside."""
+    is_suspect = Signature.suspect != ""
+    by = (Signature.campaign_id, Signature.state, is_suspect)
+    counted = select(*by, func.count()).group_by(*by)
     if campaign_id is not None:
         counted = counted.where(Signature.campaign_id == campaign_id)
-    return {(id_, state): n for id_, state, n in session.execute(counted)}
+    return {(id_, state, bool(suspect)): n for id_, state, suspect, n in session.execute(counted)}
 
 
 def _letters(session: Session, campaign_id: int | None) -> dict[tuple[int, State], int]:

@@ -54,6 +54,7 @@ class Signer:
 
     is_confirmed: bool
     is_withdrawn: bool
+    is_suspect: bool
     has_shared: bool
     was_answered: bool
     agreed: bool  #: to the rung's purpose; True for mail about their own letter
@@ -76,10 +77,16 @@ class Conditions:
         return cls(**value)
 
 
+#: Too many mails this week; not looked at by staff yet.
+PASSING = ("week", "suspect")
+
+
 def why_not(trigger: Trigger, conditions: Conditions, signer: Signer, *, mails_per_week: int, reminders: int) -> str:
-    """Why a due step is not sent: a word for its row, or "" when it is. "week" may pass; the others stay."""
+    """Why a due step is not sent: a word for its row, or "" when it is. Those in `PASSING` may pass; others stay."""
     if signer.is_withdrawn:
         return "withdrawn"
+    if signer.is_suspect:
+        return "suspect"
     if trigger is not Trigger.SIGNED and not signer.is_confirmed:
         return "not confirmed"
     if trigger is Trigger.SIGNED and signer.is_confirmed:

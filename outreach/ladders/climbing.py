@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session, aliased
 
 from outreach.consents import agreed
 from outreach.domain.deliveries import EventState, MailClass, State
-from outreach.domain.ladders import Conditions, Signer, StepState, Trigger, Wait, why_not
+from outreach.domain.ladders import PASSING, Conditions, Signer, StepState, Trigger, Wait, why_not
 from outreach.models import Database, Delivery, Ladder, Rung, Signature, SignatureState, Step
 from outreach.outbox import enqueue_notices
 
@@ -28,7 +28,7 @@ from .building import begin
 CHUNK = 500
 #: A transaction that was slow to commit is still seen: what happened this long before the last look is looked at again.
 _OVERLAP = timedelta(hours=1)
-#: A step that would be one mail too many this week waits a day; after so many days it is not sent any more.
+#: A step that may be sent some other day waits for it; after so many days it is not sent any more.
 _LATER, _TOO_LATE = timedelta(days=1), timedelta(days=14)
 
 
@@ -97,11 +97,16 @@ def _triggered(rung: Rung, since: datetime) -> Select[Any]:
     match rung.trigger:
         case Trigger.SIGNED:
             when: Any = Signature.created_at
+            not_yet &= _was_asked()  # whom we could not ask is not reminded either: the form may be a stranger's tool
         case Trigger.CONFIRMED | Trigger.NOT_SHARED:
             when = Signature.confirmed_at
         case _:
             return _by_letter(rung, since, campaign, not_yet)
     return select(Signature.id, when).where(Signature.campaign_id == campaign, when >= since, not_yet).order_by(when)
+
+
+def _was_asked() -> Any:
+    return exists().where(Delivery.signature_id == Signature.id, Delivery.mail_class == MailClass.CONFIRMATION)
 
 
 def _by_letter(rung: Rung, since: datetime, campaign: Any, not_yet: Any) -> Select[Any]:
@@ -178,7 +183,7 @@ def _send_due(session: Session, done: Climbed, caps: Caps, *, now: datetime) -> 
             reminders=caps.reminders - reminded[signature.id],
         )
         no = "stopped" if rung.ladder_id in stopped else _why_not(rung, signer, left)
-        if no == "week" and now < step.created_at + timedelta(seconds=rung.wait_seconds) + _TOO_LATE:
+        if no in PASSING and now < step.created_at + timedelta(seconds=rung.wait_seconds) + _TOO_LATE:
             step.due_at = now + _LATER
         elif no:
             step.state, step.reason = StepState.SKIPPED, no
@@ -230,6 +235,7 @@ def _signers(session: Session, steps: Sequence[Step], *, now: datetime) -> dict[
             signature,
             Signer(
                 is_confirmed=signature.state is SignatureState.CONFIRMED,
+                is_suspect=bool(signature.suspect),
                 is_withdrawn=signature.state in (SignatureState.WITHDRAWN, SignatureState.INVALIDATED),
                 has_shared=signature.shared_at is not None,
                 was_answered=was_answered,

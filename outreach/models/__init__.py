@@ -21,13 +21,14 @@ from .ladders import Ladder, Rung, Step
 from .leftovers import Leftover
 from .letters import Addressing, LetterVersion
 from .replies import InboundTally, Reply
-from .signatures import Consent, Invalidation, SelfSend, Signature, SignatureState, Supporter, Token
+from .signatures import STANDING, Consent, Invalidation, SelfSend, Signature, SignatureState, Supporter, Token
 from .staff import AuditEntry, Heartbeat, Role, SignedIn, User
 from .suppressions import Suppression
 from .targets import Channel, Contact, ContactState, Lane, Target
 from .waves import Alert, Brake, Budget, Holiday, Mailing, ProviderState, Wave
 
 __all__ = [
+    "STANDING",
     "Addressing",
     "Alert",
     "Anomaly",

@@ -20,6 +20,10 @@ class SignatureState(StrEnum):
     INVALIDATED = "invalidated"
 
 
+#: Signatures that are their signer's word on a campaign: another one is not taken meanwhile.
+STANDING = (SignatureState.PENDING, SignatureState.CONFIRMED)
+
+
 class Supporter(Base):
     """A person, known by a normalised address. `address` is as typed, for writing to; `address_key` for comparing."""
 

@@ -16,9 +16,9 @@ from outreach import audit_log, faultpoints, outbox
 from outreach.domain.deliveries import MailClass
 from outreach.domain.sieves import Sieve
 from outreach.errors import NotFound, NotNow
-from outreach.models import Delivery, Invalidation, Signature, SignatureState, Supporter
+from outreach.models import STANDING, Delivery, Invalidation, Signature, SignatureState, Supporter
 
-from .sieving import GONE, STANDING, SignatureRow, fitting, listed, preview, rows
+from .sieving import GONE, SignatureRow, fitting, listed, preview, rows
 
 #: Signatures ended or taken back in one transaction.
 CHUNK = 500

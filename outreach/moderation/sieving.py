@@ -12,9 +12,8 @@ from sqlalchemy.orm import Session, aliased
 from outreach.domain.deliveries import UNSENT, MailClass, State
 from outreach.domain.sieves import ANY, Sieve
 from outreach.errors import BadInput
-from outreach.models import Campaign, Delivery, Signature, SignatureState, Supporter
+from outreach.models import STANDING, Campaign, Delivery, Signature, SignatureState, Supporter
 
-STANDING = (SignatureState.PENDING, SignatureState.CONFIRMED)
 #: Letters that left, or may have.
 GONE = (State.SENDING, State.ACCEPTED, State.IN_DOUBT, State.GIVEN_UP)
 #: How many of what is found are shown.

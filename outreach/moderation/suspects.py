@@ -12,11 +12,11 @@ from sqlalchemy.orm import Session
 from outreach import audit_log, outbox
 from outreach.errors import NotFound, NotNow
 from outreach.keys import Keys
-from outreach.models import Signature, SignatureState
+from outreach.models import STANDING, Signature, SignatureState
 from outreach.settings import Settings
 from outreach.signing import asking
 
-from .sieving import STANDING, SignatureRow, listed, rows
+from .sieving import SignatureRow, listed, rows
 
 
 @dataclass(frozen=True, slots=True)

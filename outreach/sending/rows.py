@@ -17,7 +17,6 @@ from outreach.models import (
     Mailing,
     Rung,
     Signature,
-    SignatureState,
     Supporter,
     Target,
     Token,
@@ -104,7 +103,7 @@ _NEWEST = (
     .where(
         Signature.supporter_id == Delivery.supporter_id,
         Signature.campaign_id == Delivery.campaign_id,
-        Signature.state == SignatureState.CONFIRMED,
+        Signature.is_counted,
     )
     .correlate(Delivery)
     .scalar_subquery()

@@ -8,9 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from outreach.domain.suspects import folded
-from outreach.models import Campaign, Signature, SignatureState
-
-STANDING = (SignatureState.PENDING, SignatureState.CONFIRMED)
+from outreach.models import STANDING, Campaign, Signature
 
 
 def standing_signatures(session: Session, campaign_id: int, supporter_id: int) -> Sequence[Signature]:

@@ -129,18 +129,22 @@ def readers(session: Session, reach: Reach) -> Select[Any]:
     wanted = select(Signature.id).join(Supporter, Supporter.id == Signature.supporter_id)
     return wanted.where(
         Signature.campaign_id == reach.campaign_id,
-        Signature.state == SignatureState.CONFIRMED,  # at most one for each supporter
-        *(not_(exclusion.condition) for exclusion in _exclusions_of_readers(session, reach)[2:]),
+        Signature.is_counted,  # of a household several: its address gets one mail all the same
+        *(not_(exclusion.condition) for exclusion in _exclusions_of_readers(session, reach)[3:]),
         Supporter.erased_at.is_(None),
     )
 
 
 def _count_readers(session: Session, reach: Reach) -> list[Count]:
-    later = aliased(Signature)
+    other = aliased(Signature)
+    # One for each supporter: the newest that counts, or the newest at all.
     is_newest = ~exists().where(
-        later.campaign_id == Signature.campaign_id,
-        later.supporter_id == Signature.supporter_id,
-        later.id > Signature.id,
+        other.campaign_id == Signature.campaign_id,
+        other.supporter_id == Signature.supporter_id,
+        or_(
+            and_(other.is_counted, or_(not_(Signature.is_counted), other.id > Signature.id)),
+            and_(not_(other.is_counted), not_(Signature.is_counted), other.id > Signature.id),
+        ),
     )
     everyone = select(Signature.id).join(Supporter, Supporter.id == Signature.supporter_id)
     return _sum(
@@ -162,6 +166,7 @@ def _exclusions_of_readers(session: Session, reach: Reach) -> list[_Exclusion]:
             "withdrew, or were erased",
             or_(Signature.state != SignatureState.CONFIRMED, Supporter.erased_at.is_not(None)),
         ),
+        _Exclusion("suspect", "are set aside until staff have looked at them", Signature.suspect != ""),
         _Exclusion("not_chosen", "are not in the chosen audience", not_(and_(true(), *reach.fits))),
         _Exclusion(
             "suppressed", "said stop, or their address bounced or complained", Supporter.address_hash.in_(suppressed)
@@ -231,7 +236,9 @@ def _count_letters(session: Session, reach: Reach) -> list[Count]:
 def _unconfirmed_letters(session: Session, reach: Reach) -> int:
     """Those whose signers have yet to confirm: no rows so far, one for each target."""
     pending = select(func.count()).where(
-        Signature.campaign_id == reach.campaign_id, Signature.state == SignatureState.PENDING
+        Signature.campaign_id == reach.campaign_id,
+        Signature.state == SignatureState.PENDING,
+        Signature.suspect == "",
     )
     targets = select(func.count()).where(Addressing.campaign_id == reach.campaign_id)
     return (session.scalar(pending) or 0) * (session.scalar(targets) or 0)

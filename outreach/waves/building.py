@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from outreach import faultpoints
 from outreach.domain.waves import WaveKind
-from outreach.models import Mailing, Signature, SignatureState, Wave
+from outreach.models import Mailing, Signature, Wave
 from outreach.outbox.releasing import add_mailings, release_letters
 from outreach.settings import Settings
 
@@ -68,13 +68,13 @@ def _write_to_readers(
 
 
 def _next_supporters(session: Session, wave: Wave, chunk: int) -> tuple[int, int]:
-    """How many confirmed signers the next chunk looks at, and the last one's id."""
+    """How many counted signatures the next chunk looks at, and the last one's id."""
     part = (
         select(Signature.supporter_id)
         .where(
             Signature.campaign_id == wave.campaign_id,
             text("signatures.state IN ('pending', 'confirmed')"),  # as the index says it: it gives the order for free
-            Signature.state == SignatureState.CONFIRMED,
+            Signature.is_counted,
             Signature.supporter_id > wave.planned_to,
         )
         .order_by(Signature.supporter_id)

@@ -13,7 +13,13 @@ from outreach.domain.ladders import Conditions, Signer, Trigger, Wait, why_not
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 SIGNER = Signer(
-    is_confirmed=True, is_withdrawn=False, has_shared=False, was_answered=False, agreed=True, mails_this_week=0
+    is_confirmed=True,
+    is_withdrawn=False,
+    is_suspect=False,
+    has_shared=False,
+    was_answered=False,
+    agreed=True,
+    mails_this_week=0,
 )
 
 
@@ -57,6 +63,7 @@ def test_a_step_is_never_due_before_its_wait_is_over_nor_a_day_after(
     [
         (Trigger.CONFIRMED, {}, {}, ""),
         (Trigger.CONFIRMED, {}, {"is_withdrawn": True}, "withdrawn"),
+        (Trigger.CONFIRMED, {}, {"is_suspect": True}, "suspect"),
         (Trigger.CONFIRMED, {}, {"is_confirmed": False}, "not confirmed"),
         (Trigger.SIGNED, {}, {}, "confirmed meanwhile"),
         (Trigger.SIGNED, {}, {"is_confirmed": False}, ""),
