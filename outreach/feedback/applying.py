@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import structlog
 from sqlalchemy import bindparam, case, select, update
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from outreach import alerts
@@ -32,6 +33,8 @@ log = structlog.get_logger()
 _CALLED_OFF = (State.REJECTED, State.DEAD, State.SUPPRESSED, State.CANCELLED)
 #: So many reports are applied in one transaction.
 BATCH = 500
+#: PostgreSQL's word for a transaction that it ended so that another may go on.
+_DEADLOCK = "40P01"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,11 @@ def apply_waiting(
             with db.begin() as session:
                 rows = _waiting(session, env, batch)
                 foreign += _apply_rows(session, rows, now)
+        except OperationalError as error:
+            # Two batches may want each other's letters, when what is reported is also to be held: one of them is ended.
+            if getattr(error.orig, "sqlstate", "") != _DEADLOCK:
+                raise
+            continue
         except (LookupError, TypeError, ValueError):
             if batch > 1:
                 batch = 1  # from here on one by one, until the one that breaks it is found
@@ -121,13 +129,14 @@ def _apply_rows(session: Session, rows: Sequence[ProviderEvent], now: datetime) 
     for row, one in about:
         _raise_state(row, one.delivery)
     session.flush()
-    mind_offices(session, told, now=now)
-    mind_signers(session, told, now=now)
-    heed_account(session, rows, now=now)
-    heed_refusals(session, told, now=now)
-    _end_attempts(session, about, now)
-    # The counters last, as everybody takes them: whoever waits for one then holds nothing that we still need.
+    # One set of books for all of it, so that the counters come last, as everybody takes them: whoever waits for one
+    # then holds nothing that we still need.
     with Books(session, now=now, actor="provider") as books:
+        mind_offices(books, told)
+        mind_signers(books, told)
+        heed_account(session, rows, now=now)
+        heed_refusals(session, told, now=now)
+        _end_attempts(session, about, now)
         _accept(session, books, [one.delivery for row, one in about if row.kind in STATES])
     return sum(1 for row, delivery in told if delivery is None and row.kind is not EventKind.ACCOUNT)
 

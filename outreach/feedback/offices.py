@@ -10,19 +10,18 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from outreach import alerts
 from outreach.domain.deliveries import MailClass
 from outreach.domain.events import HARD, Cause, EventKind
 from outreach.models import Contact, ContactState, Delivery, ProviderEvent
-from outreach.outbox import contact_changed
+from outreach.outbox import Books, follow_contact
 
 _CLOSING = HARD | {Cause.COMPLAINED_BEFORE, Cause.UNSUBSCRIBED_BEFORE}
 _SAYS_STOP = (EventKind.COMPLAINED, EventKind.UNSUBSCRIBED)
 
 
-def mind_offices(session: Session, told: Iterable[tuple[ProviderEvent, Delivery | None]], *, now: datetime) -> None:
+def mind_offices(books: Books, told: Iterable[tuple[ProviderEvent, Delivery | None]]) -> None:
     """Set aside each mailbox that these reports close, and hold its letters."""
     closed: dict[str, datetime] = {}
     for row, delivery in told:
@@ -31,7 +30,7 @@ def mind_offices(session: Session, told: Iterable[tuple[ProviderEvent, Delivery 
             closed[address_hash] = max(row.at, closed.get(address_hash, row.at))
     if not closed:
         return
-    contacts = session.scalars(
+    contacts = books.session.scalars(
         select(Contact)
         .where(
             Contact.address_hash.in_(closed),
@@ -44,7 +43,7 @@ def mind_offices(session: Session, told: Iterable[tuple[ProviderEvent, Delivery 
     for contact in contacts:
         # One that was given again since has been thought about: an old report does not take it back.
         if contact.created_at.replace(microsecond=0) <= closed[contact.address_hash or ""]:
-            _set_aside(session, contact, now)
+            _set_aside(books, contact)
 
 
 def _whose(row: ProviderEvent, delivery: Delivery | None) -> str | None:
@@ -60,12 +59,12 @@ def _closes(row: ProviderEvent) -> bool:
     return row.kind in _SAYS_STOP or (row.kind is EventKind.DROPPED and row.cause in _CLOSING)
 
 
-def _set_aside(session: Session, contact: Contact, now: datetime) -> None:
+def _set_aside(books: Books, contact: Contact) -> None:
     contact.state = ContactState.FAILING
-    session.flush()
-    contact_changed(session, contact.target_id, now=now, actor="provider")
+    books.session.flush()
+    follow_contact(books, contact.target_id)
     words = (
         f"Target {contact.target_id} cannot be reached: its mailbox takes no more mail. "
         "Its letters are held until it has another address."
     )
-    alerts.raise_alert(session, f"contact:{contact.id}", words, now=now)
+    alerts.raise_alert(books.session, f"contact:{contact.id}", words, now=books.now)

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from outreach.domain.deliveries import MailClass
 from outreach.domain.events import Cause, EventKind
 from outreach.models import Delivery, ProviderEvent, Supporter, Suppression
+from outreach.outbox import Books
 from outreach.outbox.holding import hold_letters_of
 from outreach.suppression import lift, suppress
 
@@ -28,11 +29,12 @@ _SOFT, _WITHIN = 3, timedelta(days=30)
 _STOP = (EventKind.UNSUBSCRIBED, EventKind.RESUBSCRIBED)
 
 
-def mind_signers(session: Session, told: Iterable[tuple[ProviderEvent, Delivery | None]], *, now: datetime) -> None:
+def mind_signers(books: Books, told: Iterable[tuple[ProviderEvent, Delivery | None]]) -> None:
     """Close, open or leave each signer's address, as these reports (oldest first) say."""
     about = [(row, delivery, whose) for row, delivery in told if (whose := _whose(row, delivery)) is not None]
     if not about:
         return
+    session, now = books.session, books.now
     telling = {whose for row, _, whose in about if row.kind is not EventKind.PROCESSED}
     found = session.scalars(select(Supporter).where(Supporter.address_hash.in_(telling)))
     supporters = {supporter.address_hash: supporter for supporter in found}
@@ -45,7 +47,7 @@ def mind_signers(session: Session, told: Iterable[tuple[ProviderEvent, Delivery 
         if supporter is None:
             continue
         if reason == _BOUNCED:
-            hold_letters_of(session, supporter.id, confirmed_before=row.at, now=now)
+            hold_letters_of(books, supporter.id, confirmed_before=row.at)
         elif row.kind in _STOP or row.cause is Cause.UNSUBSCRIBED_BEFORE:
             heed(session, supporter, row, delivery, now=now)
         elif _is_soft(row) or (row.kind is EventKind.DELIVERED and whose in unreachable):

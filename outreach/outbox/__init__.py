@@ -30,6 +30,7 @@ from .enqueue import (
     enqueue_letters_of,
     enqueue_notice,
     enqueue_notices,
+    follow_contact,
     stream_lane,
 )
 from .rewriting import TEXT_CHANGED, lock_letters, pause_letters, resume_letters, rewrite_letters
@@ -68,6 +69,7 @@ __all__ = [
     "enqueue_letters_of",
     "enqueue_notice",
     "enqueue_notices",
+    "follow_contact",
     "hold",
     "intend",
     "intend_bundle",

@@ -248,6 +248,13 @@ def contact_changed(session: Session, target_id: int, *, now: datetime, actor: s
     Letters held for want of a contact are queued. Letters in a worker's hands go back first: what the worker
     made of them names the old address.
     """
+    with Books(session, now=now, actor=actor) as books:
+        return follow_contact(books, target_id)
+
+
+def follow_contact(books: Books, target_id: int) -> int:
+    """The same in books that are open already."""
+    session = books.session
     mine = (Delivery.target_id == target_id) & (Delivery.mail_class == MailClass.LETTER)
     # Locked first: a worker that claims or gives back meanwhile would slip past the statements below.
     session.execute(
@@ -255,19 +262,18 @@ def contact_changed(session: Session, target_id: int, *, now: datetime, actor: s
     )
     contact = usable_contacts(session, {target_id: None}).get(target_id)
     place = place_of(contact)
-    with Books(session, now=now, actor=actor) as books:
-        if contact is None:
-            for state in (State.CLAIMED, State.QUEUED):
-                books.move_where(mine & (Delivery.state == state), state, State.HELD, reason=NO_CONTACT, **place)
-            return 0
-        books.move_where(mine & (Delivery.state == State.CLAIMED), State.CLAIMED, State.QUEUED)
-        _alter(session, mine & Delivery.state.in_([State.HELD, State.QUEUED]), **place)
-        waiting = mine & (Delivery.state == State.HELD) & (Delivery.reason == NO_CONTACT)
-        # A letter that a wave has released already needs no other one.
-        holding = select(Campaign.id).where(Campaign.hold_for_waves)
-        to_wave = Delivery.campaign_id.in_(holding) & Delivery.wave_id.is_(None)
-        freed = books.move_where(waiting & ~to_wave, State.HELD, State.QUEUED)
-        _alter(session, waiting & to_wave, reason=WAITS_FOR_WAVE)
+    if contact is None:
+        for state in (State.CLAIMED, State.QUEUED):
+            books.move_where(mine & (Delivery.state == state), state, State.HELD, reason=NO_CONTACT, **place)
+        return 0
+    books.move_where(mine & (Delivery.state == State.CLAIMED), State.CLAIMED, State.QUEUED)
+    _alter(session, mine & Delivery.state.in_([State.HELD, State.QUEUED]), **place)
+    waiting = mine & (Delivery.state == State.HELD) & (Delivery.reason == NO_CONTACT)
+    # A letter that a wave has released already needs no other one.
+    holding = select(Campaign.id).where(Campaign.hold_for_waves)
+    to_wave = Delivery.campaign_id.in_(holding) & Delivery.wave_id.is_(None)
+    freed = books.move_where(waiting & ~to_wave, State.HELD, State.QUEUED)
+    _alter(session, waiting & to_wave, reason=WAITS_FOR_WAVE)
     return len(freed)
 
 

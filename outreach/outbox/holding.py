@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime
 
 from sqlalchemy import select, update
-from sqlalchemy.orm import Session
 
 from outreach.domain.deliveries import UNSENT, MailClass, State
 from outreach.models import Delivery, Signature
@@ -17,11 +16,12 @@ from .enqueue import NO_CONTACT, WAITS_FOR_WAVE
 SIGNER_BOUNCED = "signer_bounced"
 
 
-def hold_letters_of(session: Session, supporter_id: int, *, confirmed_before: datetime, now: datetime) -> int:
+def hold_letters_of(books: Books, supporter_id: int, *, confirmed_before: datetime) -> int:
     """Hold what has not left of a signer whose mail came back, for staff to look at; how many were stopped.
 
     Letters that were confirmed later than the mail that came back are not held: the signer has read a mail since.
     """
+    session = books.session
     signed = select(Signature.id).where(
         Signature.supporter_id == supporter_id, Signature.confirmed_at <= confirmed_before
     )
@@ -30,10 +30,8 @@ def hold_letters_of(session: Session, supporter_id: int, *, confirmed_before: da
     waiting = select(Delivery.id).where(mine & Delivery.state.in_(UNSENT))
     session.execute(waiting.order_by(Delivery.id).with_for_update())
     stopped = 0
-    with Books(session, now=now, actor="provider") as books:
-        for state in (State.CLAIMED, State.QUEUED):
-            moved = books.move_where(mine & (Delivery.state == state), state, State.HELD, reason=SIGNER_BOUNCED)
-            stopped += len(moved)
+    for state in (State.CLAIMED, State.QUEUED):
+        stopped += len(books.move_where(mine & (Delivery.state == state), state, State.HELD, reason=SIGNER_BOUNCED))
     # What waits for a contact or a wave waits for staff as well, or that contact or wave would let it go.
     others = mine & (Delivery.state == State.HELD) & Delivery.reason.in_([NO_CONTACT, WAITS_FOR_WAVE])
     change = update(Delivery).where(others).values(reason=SIGNER_BOUNCED)
