@@ -37,6 +37,7 @@ NOUNS = (
     "deliveries",
     "suppressions",
     "alerts",
+    "transports",
     "ladder",
     "replies",
     "person",

@@ -35,6 +35,7 @@ from .queue import (
     StreamRow,
     brakes_now,
     name_of,
+    providers_now,
     queue_overview,
     state_counts,
 )
@@ -74,6 +75,7 @@ __all__ = [
     "follow_ups",
     "lanes_waiting",
     "name_of",
+    "providers_now",
     "queue_overview",
     "recent_letters",
     "state_counts",

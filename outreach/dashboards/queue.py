@@ -161,7 +161,7 @@ def queue_overview(session: Session, *, now: datetime) -> Overview:
         streams=streams,
         held=_held(session),
         held_sampled=sum(row.counts[State.HELD] for row in streams) > HELD_SAMPLE,
-        providers=_providers(session, now),
+        providers=providers_now(session, now=now),
         processes=_processes(session, now),
         brakes=brakes,
     )
@@ -263,7 +263,8 @@ def _held(session: Session) -> tuple[HeldReason, ...]:
     return tuple(sorted((HeldReason(reason, n) for reason, n in rows), key=lambda held: (-held.n, held.reason)))
 
 
-def _providers(session: Session, now: datetime) -> tuple[ProviderRow, ...]:
+def providers_now(session: Session, *, now: datetime) -> tuple[ProviderRow, ...]:
+    """The ways out that have closed before, and until when they are closed."""
     rows = session.scalars(select(ProviderState).order_by(ProviderState.transport))
     return tuple(
         ProviderRow(

@@ -22,7 +22,7 @@ from .budgets import budgets_set, domain_of, drop_budget, set_budget
 from .bundles import BundleClaim, bundled_letters, claim_bundle, intend_bundle, keep_together
 from .claiming import Claim, Going, claim, intend, release_claim
 from .desk import CalledOff, cancel, cancel_letters, hold, release, resend, resolve_doubts
-from .doors import is_open, leave_ajar
+from .doors import is_open, leave_ajar, try_now
 from .enqueue import (
     Queued,
     contact_changed,
@@ -93,4 +93,5 @@ __all__ = [
     "spend_allowance",
     "stream_lane",
     "take_back",
+    "try_now",
 ]

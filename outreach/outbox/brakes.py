@@ -30,12 +30,16 @@ def pull_brake(session: Session, scope: str, *, actor: str, reason: str, now: da
     Takes effect within the hand-overs in flight. Pulling it twice is the same as once.
     """
     insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
-    # Insert first and look then: two people may pull at the same moment, and both have pulled it.
     new = insert(Brake).values(scope=scope, reason=reason, pulled_by=actor, pulled_at=now).on_conflict_do_nothing()
-    if session.execute(new.returning(Brake.id)).first() is not None:
-        session.add(AuditEntry(at=now, actor=actor, action="brake.pull", subject=scope, after={"reason": reason}))
-        session.flush()
-    return session.scalars(select(Brake).where(Brake.scope == scope, Brake.lifted_at.is_(None))).one()
+    # Insert first and look then: two people may pull at the same moment, and both have pulled it. If somebody lets it
+    # go between the two, it is pulled anew.
+    while True:
+        if session.execute(new.returning(Brake.id)).first() is not None:
+            session.add(AuditEntry(at=now, actor=actor, action="brake.pull", subject=scope, after={"reason": reason}))
+            session.flush()
+        held = select(Brake).where(Brake.scope == scope, Brake.lifted_at.is_(None)).with_for_update()
+        if brake := session.scalar(held):
+            return brake
 
 
 def lift_brake(session: Session, scope: str, *, actor: str, now: datetime) -> None:

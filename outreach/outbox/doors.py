@@ -13,8 +13,10 @@ from sqlalchemy import select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from outreach import audit_log
 from outreach.alerts import close_alert, raise_alert
 from outreach.domain.deliveries import Stream
+from outreach.errors import NotNow
 from outreach.models import ProviderState
 
 from .brakes import scopes_pulled, stops
@@ -112,6 +114,17 @@ def leave_ajar(session: Session, transport: str, *, strikes: int, now: datetime)
         .where(ProviderState.transport == transport, ProviderState.strikes == strikes)
         .values(closed_until=now)
     )
+
+
+def try_now(session: Session, transport: str, *, actor: str, now: datetime) -> None:
+    """A person would not wait: the next mail goes and tries the door at once. NotNow when it is not closed."""
+    state = session.get(ProviderState, transport, with_for_update=True, populate_existing=True)
+    if state is None or not _is_shut(state, now):
+        raise NotNow("It is not closed.", where=transport[:40], advice="`outreach transports list` shows which are.")
+    before = {"strikes": state.strikes, "closed_until": state.closed_until.isoformat() if state.closed_until else None}
+    state.closed_until = now
+    audit_log.note(session, actor, "transport.try", f"transport:{transport}", before, now=now)
+    session.flush()
 
 
 def reopen_door(session: Session, transport: str, *, strikes: int, now: datetime) -> bool:

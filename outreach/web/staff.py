@@ -134,6 +134,16 @@ def resume(request: Request, form: Form, person: Signed) -> Response:
     return response
 
 
+@router.post("/transports/{name}/try")
+def try_transport(request: Request, name: str, person: Signed) -> Response:
+    """The next mail tries a way out that is closed, without waiting any longer."""
+    with db_of(request).begin() as session:
+        outbox.try_now(session, name, actor=person.actor, now=now_of(request))
+    response = RedirectResponse("/staff?done=trying", 303)
+    response.background = bell(request, *Stream)
+    return response
+
+
 def _moving(request: Request, scope: str) -> int | None:
     """How many mails a brake stops or lets go; None where the books do not tell."""
     kind, _, which = scope.partition(":")

@@ -11,11 +11,13 @@ from sqlalchemy import select
 
 from outreach import alerts, outbox
 from outreach.domain.deliveries import State, Stream
-from outreach.models import Attempt, Database, Delivery
+from outreach.errors import NotNow
+from outreach.models import Attempt, AuditEntry, Database, Delivery
 from outreach.outbox import Answer, Claim
 from outreach.outbox.doors import is_closed
 from outreach.transports.base import Ailing, LockedOut, NoAnswer, Outcome, Receipt, Refused, Simulated, Unavailable
 from tests.integration.outbox_scenes import claim, intend, letters, settle, states
+from tests.integration.races import behind
 
 MINUTE = timedelta(minutes=1)
 BUSY = Unavailable("429", retry_after=timedelta(seconds=7), whole=True)
@@ -188,6 +190,37 @@ def test_mails_that_meet_a_closing_together_are_one_strike(db: Database, now: da
         settle(db, one, [Answer(mail, Unavailable("no connection", whole=True)) for mail in mails], now)
     assert len(going) == 3
     assert _until_it_may_be_tried(db, now) == timedelta(seconds=15)
+
+
+def test_a_person_who_would_not_wait_has_the_next_mail_try_the_door(db: Database, now: datetime) -> None:
+    letters(db, 1)
+    offer(db, claim(db, now), Unavailable("away", whole=True), now)
+    letters(db, 2)
+    later = now + timedelta(seconds=1)
+    assert claim(db, later) is None
+    with db.begin() as session:
+        outbox.try_now(session, "memory", actor="user:1", now=later)
+        entry = session.scalars(select(AuditEntry).where(AuditEntry.action == "transport.try")).one()
+        assert (entry.actor, entry.subject) == ("user:1", "transport:memory")
+    held = claim(db, later)
+    assert held is not None
+    assert len(held.ids) == 1, "one mail tries it, and all others wait for what comes of that"
+    assert claim(db, later) is None
+    offer(db, held, Receipt(), later)
+    with db.begin() as session, pytest.raises(NotNow):
+        outbox.try_now(session, "memory", actor="user:1", now=later)
+
+
+def test_a_brake_that_is_let_go_while_it_is_pulled_again_holds(db: Database, now: datetime) -> None:
+    with db.begin() as session:
+        outbox.pull_brake(session, "all", actor="user:1", reason="first", now=now)
+    behind(
+        db,
+        lambda session: outbox.lift_brake(session, "all", actor="user:1", now=now),
+        lambda session: outbox.pull_brake(session, "all", actor="user:2", reason="again", now=now),
+    )
+    with db.read() as session:
+        assert [brake.reason for brake in outbox.brakes_pulled(session)] == ["again"]
 
 
 def test_a_brake_on_one_way_out_stops_it_before_and_after_the_claim(db: Database, now: datetime) -> None:

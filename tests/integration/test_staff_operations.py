@@ -80,6 +80,22 @@ def test_a_way_out_is_paused_and_what_is_unknown_is_not(staff: TestClient, db: D
     assert scopes(db) == ["transport:sendgrid"]
 
 
+def test_a_provider_that_is_closed_can_be_tried_at_once(staff: TestClient, db: Database, now: datetime) -> None:
+    until = now + timedelta(minutes=10)
+    with db.begin() as session:
+        session.add(ProviderState(transport="sendgrid", closed_until=until, strikes=3, reason="away", changed_at=now))
+    action = "/staff/transports/sendgrid/try"
+    assert send(staff, "/staff", action).headers["location"] == "/staff?done=trying"
+    assert "Try now" not in staff.get("/staff").text
+    assert send_anyway(staff, action).status_code == 409, "somebody, or the engine, was faster"
+    with db.read() as session:
+        assert session.get_one(ProviderState, "sendgrid").closed_until == now
+
+
+def send_anyway(staff: TestClient, action: str):  # type: ignore[no-untyped-def]
+    return staff.post(action, data={"form_token": token(staff)})
+
+
 def test_failures_stand_by_cause_with_what_helps_and_where_to_act(staff: TestClient, db: Database) -> None:
     assert "Nothing has failed" in staff.get("/staff/failures").text
     dead = make_letter(db, state=State.DEAD, reason="the template is broken")
