@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
 import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-import psycopg
 import pytest
 from sqlalchemy import make_url
 
@@ -16,10 +14,9 @@ from outreach.migrating import migrate
 from outreach.models import Database
 from outreach.settings import Settings
 from tests import servers
+from tests.shelf import Shelf, create_database
 
 pytest_plugins = ["tests.compliance"]
-
-_numbers = itertools.count(1)
 
 
 @pytest.fixture
@@ -37,7 +34,7 @@ def postgres_server() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def postgres_template(postgres_server: str) -> str:
     """A migrated database to copy from; its name."""
-    _create(postgres_server, "outreach_template")
+    create_database(postgres_server, "outreach_template")
     db = Database(make_url(postgres_server).set(database="outreach_template").render_as_string(hide_password=False))
     migrate(db)
     db.close()
@@ -53,22 +50,22 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def _create(server: str, name: str, template: str = "template0") -> None:
-    with psycopg.connect(make_url(server).set(drivername="postgresql").render_as_string(False), autocommit=True) as c:
-        c.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+@pytest.fixture(scope="session")
+def shelf(postgres_server: str, postgres_template: str) -> Shelf:
+    """The PostgreSQL databases that tests may have."""
+    return Shelf(postgres_server, postgres_template)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The address of a fresh, migrated database of either kind."""
     if request.param == "sqlite":
         path = tmp_path / "outreach.db"
         shutil.copy(request.getfixturevalue("sqlite_template"), path)
-        return f"sqlite:///{path}"
-    server = request.getfixturevalue("postgres_server")
-    name = f"t{next(_numbers)}"
-    _create(server, name, request.getfixturevalue("postgres_template"))
-    return make_url(server).set(database=name).render_as_string(hide_password=False)
+        yield f"sqlite:///{path}"
+    else:
+        with request.getfixturevalue("shelf").lent() as url:
+            yield url
 
 
 @pytest.fixture

@@ -19,7 +19,8 @@ from outreach.migrating import current, migrate, newest
 from outreach.models import Attempt, Campaign, Database, Delivery, Lane, ProviderEvent, Signature, Wave
 from outreach.outbox import Answer, Books
 from outreach.transports.base import Receipt
-from tests.conftest import _create, make_settings
+from tests.conftest import make_settings
+from tests.shelf import create_database
 
 MOMENT = "2026-02-27 09:00:00+00:00"
 _LEASE = timedelta(minutes=2)
@@ -33,7 +34,7 @@ def old(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     else:
         server = request.getfixturevalue("postgres_server")
         name = f"old{uuid4().hex[:12]}"
-        _create(server, name)
+        create_database(server, name)
         url = make_url(server).set(database=name).render_as_string(hide_password=False)
     db = Database(url)
     migrate(db, to="0001")
