@@ -7,7 +7,7 @@ agreements.py   the consent ledger
 sign.py         a pending signature and its confirmation mail
 doubts.py       what makes a signature suspect
 standing.py     whose signature a form is, in a household too
-asking.py       asking to confirm who was not asked when they signed
+asking.py       asking to confirm once more, or who was not asked when they signed
 confirm.py      what the confirmation page shows, and the one POST that makes it count
 receipts.py     what became of the letters, and what may still be done
 changing.py     other words, or another name, until a letter leaves
@@ -16,6 +16,7 @@ self_sending.py their word that they sent a letter themselves
 sharing.py      a signer's short link, and who came by it
 """
 
+from .asking import ask_again
 from .changing import Changing, begin_change, change, changing, end_change, propose
 from .confirm import Confirmed, Pending, confirm, look
 from .doubts import Arrival
@@ -25,7 +26,7 @@ from .links import confirm_url, receipt_url
 from .receipts import Receipt, ReceiptLetter, receipt
 from .self_sending import SELF_SENT, self_sent
 from .sharing import Shares, count_visits, issue_share, shared_campaign, shares, source_of
-from .sign import Signed, sign
+from .sign import Signed, preview, sign
 from .withdrawing import Withdrawn, show_name, whose, withdraw
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "SignForm",
     "Signed",
     "Withdrawn",
+    "ask_again",
     "begin_change",
     "change",
     "changing",
@@ -52,6 +54,7 @@ __all__ = [
     "end_change",
     "issue_share",
     "look",
+    "preview",
     "propose",
     "receipt",
     "receipt_url",

@@ -43,6 +43,7 @@ class SignForm:
     updates: bool = False
     show_name: bool = False
     share_address: bool = False
+    high_risk: bool = False
     source: str = "web"
 
 
@@ -61,6 +62,7 @@ class Signer:
     updates: bool
     show_name: bool
     share_address: bool
+    high_risk: bool  #: being named may harm them
     source: str
 
     @property
@@ -71,7 +73,7 @@ class Signer:
         )
 
     @property
-    def columns(self) -> dict[str, str]:
+    def columns(self) -> dict[str, str | bool]:
         """What the form gives to its signature, by the signature's columns."""
         return {
             "name": self.name,
@@ -81,10 +83,11 @@ class Signer:
             "own_subject": self.subject,
             "own_body": self.body,
             "language": self.language,
+            "high_risk": self.high_risk,
         }
 
 
-def check(form: SignForm) -> Signer:
+def check(form: SignForm, *, needs_postal_code: bool = False) -> Signer:
     """The form's values, cleaned; BadSignature with a sentence for each field that cannot be taken."""
     wrong: dict[str, str] = {}
 
@@ -109,8 +112,11 @@ def check(form: SignForm) -> Signer:
         updates=form.updates,
         show_name=form.show_name,
         share_address=form.share_address,
+        high_risk=form.high_risk,
         source=taken("source", form.source, lambda typed: one_line(typed, limit=60, what="The source")),
     )
+    if needs_postal_code and not signer.postal_code:
+        wrong.setdefault("postal_code", _("Enter your postal code: it shows the office that you are one of its own."))
     if wrong:
         raise BadSignature(wrong)
     return signer

@@ -74,7 +74,7 @@ def sign(
     """
     campaign = open_campaign(session, slug)
     letters = CampaignLetters.load(session, campaign)
-    signer = within(campaign, letters, check(form))
+    signer = within(campaign, letters, check(form, needs_postal_code=campaign.needs_postal_code))
     hash_ = text_hash(write(letters, signer))
     answer = Signed(campaign.slug, campaign.title, form.email.strip())
     key = address_key(signer.email)
@@ -96,11 +96,11 @@ def sign(
     if signature is None:
         seen = {
             "household_key": household_key(campaign, signer.name),
-            "network": "" if campaign.high_risk else arrival.network,
+            "network": "" if signer.high_risk else arrival.network,
             "suspect": doubts.of_new(session, letters, supporter, signer.name, arrival=arrival, standing=standing),
         }
         signature = _new(session, campaign, supporter, signer.source, given | seen, now)
-    elif _has_all(signature, given) and _just_written_to(session, signature, now):
+    elif _has_all(signature, given) and just_written_to(session, signature, now):
         agreements.keep(session, signature, signer, sentences, now=now)  # a box needs no new mail
         return answer
     elif not has_room:
@@ -119,6 +119,13 @@ def sign(
     session.flush()
     log.info("signed", campaign=campaign.id, signature=signature.id, asked=has_room)
     return answer
+
+
+def preview(session: Session, slug: str, form: SignForm) -> list[Shown]:
+    """The letters that the form would send, word for word, without signing. Raises what `sign` would raise."""
+    campaign = open_campaign(session, slug)
+    letters = CampaignLetters.load(session, campaign)
+    return write(letters, within(campaign, letters, check(form, needs_postal_code=campaign.needs_postal_code)))
 
 
 def open_campaign(session: Session, slug: str) -> Campaign:
@@ -169,7 +176,7 @@ def write(letters: CampaignLetters, signer: Signer) -> list[Shown]:
 
 
 def _new(
-    session: Session, campaign: Campaign, supporter: Supporter, source: str, given: Mapping[str, str], now: datetime
+    session: Session, campaign: Campaign, supporter: Supporter, source: str, given: Mapping[str, str | bool], now: datetime
 ) -> Signature:
     signature = Signature(
         ref=new_ref(),
@@ -185,7 +192,7 @@ def _new(
     return signature
 
 
-def _has_all(signature: Signature, given: Mapping[str, str]) -> bool:
+def _has_all(signature: Signature, given: Mapping[str, str | bool]) -> bool:
     return all(getattr(signature, column) == value for column, value in given.items())
 
 
@@ -197,7 +204,8 @@ def _ask(session: Session, signature: Signature, *, is_first: bool, now: datetim
     return asking is not None
 
 
-def _just_written_to(session: Session, signature: Signature, now: datetime) -> bool:
+def just_written_to(session: Session, signature: Signature, now: datetime) -> bool:
+    """Whether its confirmation was mailed within the last minute."""
     last = session.scalar(
         select(func.max(Delivery.created_at)).where(
             Delivery.signature_id == signature.id, Delivery.mail_class == MailClass.CONFIRMATION

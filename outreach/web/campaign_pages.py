@@ -87,7 +87,7 @@ def next_stop(signatures: int) -> int:
     """The round number that comes after so many signatures: 100, 150, 250, 500, 1,000, 1,500 …"""
     if signatures < 100:
         return 100
-    unit = 10 ** (len(str(signatures)) - 1)
+    unit = int(10 ** (len(str(signatures)) - 1))
     return next(stop for stop in (unit * 3 // 2, unit * 5 // 2, unit * 5, unit * 10) if stop > signatures)
 
 

@@ -15,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from starlette.background import BackgroundTask
 from starlette.responses import HTMLResponse, Response
 
+from outreach.domain.consents import few
 from outreach.domain.words import WIDTH
 from outreach.keys import Keys
 from outreach.languages import SOURCE, Language, language
@@ -78,6 +79,7 @@ def environment(settings: Settings, speaker: Language | None = None) -> Environm
         base_url=settings.base_url,
         test_mode=settings.transport == "mailbox",
         static=static,
+        few=few,
     )
     env.filters.update(
         paragraphs=paragraphs,

@@ -7,27 +7,38 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
+from sqlalchemy.orm import Session
 from starlette.responses import RedirectResponse, Response
 
 from outreach import signing
 from outreach.domain.deliveries import Stream
+from outreach.domain.sentences import _
 from outreach.errors import BadSignature, NotNow
 from outreach.faultpoints import reached
 from outreach.keys import Keys
+from outreach.languages import language
 from outreach.models import Database
 from outreach.settings import Settings
-from outreach.web import campaign_pages
+from outreach.web import campaign_pages, kept, papers
 from outreach.web.bell import bell
 from outreach.web.forms import FormState, posted
 from outreach.web.pages import db_of, keys_of, now_of, page, settings_of
 from outreach.web.rates import Rates, rates_of
+from outreach.web.sent_cookies import Sent, remember_sent
 
 #: Seconds. Longer than writing a signature takes on an idle machine.
 _BEAT = 0.03
 router = APIRouter(include_in_schema=False)
 
 #: The form's fields in the order of the page, so that the error summary lists them as a person meets them.
-FIELDS = ("name", "email", "city", "postal_code", "own_words", "updates", "show_name", "share_address")
+FIELDS = (
+    *("subject", "body", "name", "email", "city", "postal_code", "own_words"),
+    *("updates", "show_name", "share_address", "high_risk"),
+)
+#: What goes from page to page until it is signed.
+KEPT = (*FIELDS, "subject_shown", "body_shown", "language")
+#: What is looked at once more before it is signed, beside the letter itself.
+_LOOKED_AT = (("name", _("Full name")), ("email", _("Email")), ("city", _("City")), ("postal_code", _("Postal code")))
 #: A field that no person sees. What fills it in is no person.
 TRAP = "website"
 
@@ -35,12 +46,13 @@ TRAP = "website"
 _PUBLIC = {"Cache-Control": "no-cache"}
 
 
-def counts_of(request: Request) -> campaign_pages.Counts:
+def counts_of(request: Request) -> kept.Counts:
     return request.app.state.counts  # type: ignore[no-any-return]
 
 
 Db = Annotated[Database, Depends(db_of)]
-Counts = Annotated[campaign_pages.Counts, Depends(counts_of)]
+Counts = Annotated[kept.Counts, Depends(counts_of)]
+Form = Annotated[FormState, Depends(posted)]
 
 
 @router.get("/")
@@ -51,17 +63,23 @@ def campaigns(request: Request, db: Db, counts: Counts) -> Response:
 
 
 @router.get("/c/{slug}")
-def campaign(request: Request, slug: str, db: Db, counts: Counts) -> Response:
-    return _campaign(request, slug, db, counts, FormState())
+def campaign(request: Request, slug: str, db: Db) -> Response:
+    return _campaign(request, slug, db, FormState())
+
+
+@router.post("/c/{slug}/change")
+def change(request: Request, slug: str, form: Form, db: Db) -> Response:
+    """Back to the form with all that was typed. `restore` names a field that is to have the campaign's words again."""
+    restored = form.values.get("restore", "")
+    return _campaign(request, slug, db, FormState({k: v for k, v in form.values.items() if k != restored}))
 
 
 @router.post("/c/{slug}/sign")
 def sign(
     request: Request,
     slug: str,
-    form: Annotated[FormState, Depends(posted)],
+    form: Form,
     db: Db,
-    counts: Counts,
     rates: Annotated[Rates, Depends(rates_of)],
     settings: Annotated[Settings, Depends(settings_of)],
     keys: Annotated[Keys, Depends(keys_of)],
@@ -69,20 +87,24 @@ def sign(
 ) -> Response:
     """Sign, or say what is wrong and keep every value. The answer does not tell whether somebody signed before."""
     if wait := rates.take(request, "sign", per_minute=settings.signs_per_minute):
-        return _campaign(request, slug, db, counts, form, status=429, wait=wait)
+        return _campaign(request, slug, db, form, status=429, wait=wait)
     begun = time.monotonic()
     done = RedirectResponse(f"/c/{slug}/check-your-email", 303, background=bell(request, Stream.ACT))
+    typed = sign_form(form.values)
+    remember_sent(request, done, Sent(slug, typed.email.strip()[:320], int(now.timestamp())))
     if form.values.get(TRAP):
         return done
     try:
+        if form.values.get("check"):
+            return _check(request, slug, db, form, typed)
         with db.begin() as session:
-            signing.sign(session, slug, _sign_form(form.values), keys=keys, settings=settings, now=now)
+            signing.sign(session, slug, typed, keys=keys, settings=settings, now=now)
             reached("web_before_commit")
         reached("web_after_commit")
     except BadSignature as error:
-        return _campaign(request, slug, db, counts, form.with_errors(error.fields, FIELDS), status=422)
+        return _campaign(request, slug, db, form.with_errors(error.fields, FIELDS), status=422)
     except NotNow:  # closed while the form was open; the page says so
-        return _campaign(request, slug, db, counts, form, status=409)
+        return _campaign(request, slug, db, form, status=409)
     _await_the_beat(begun)
     return done
 
@@ -96,39 +118,66 @@ def _await_the_beat(begun: float) -> None:
     time.sleep(_BEAT - (time.monotonic() - begun) % _BEAT)
 
 
-@router.get("/c/{slug}/check-your-email")
-def check_your_email(request: Request, slug: str, db: Db, counts: Counts) -> Response:
+def _check(request: Request, slug: str, db: Database, form: FormState, asked: signing.SignForm) -> Response:
+    """The letters word for word, before they are signed: for who changed them, or reads without scripts."""
     with db.read() as session:
-        shown = campaign_pages.read(session, slug, counts, organisation=settings_of(request).organisation)
-    return page(request, "public/check_your_email.html", campaign=shown)
-
-
-def _campaign(
-    request: Request,
-    slug: str,
-    db: Database,
-    counts: campaign_pages.Counts,
-    form: FormState,
-    *,
-    status: int = 200,
-    wait: int = 0,
-) -> Response:
-    with db.read() as session:
-        shown = campaign_pages.read(session, slug, counts, organisation=settings_of(request).organisation)
-    headers = _PUBLIC if status == 200 else {"Retry-After": str(wait)} if wait else {}
+        letters = signing.preview(session, slug, asked)
+        shown = read_campaign(request, session, slug)
+    typed = {field: value for field, value in form.values.items() if field in KEPT and value}
     return page(
-        request, "public/campaign.html", status=status, headers=headers, campaign=shown, form=form, trap=TRAP, wait=wait
+        request,
+        "public/check.html",
+        default_language=asked.language,
+        campaign=shown,
+        letters=letters,
+        typed=typed,
+        fields=_LOOKED_AT,
     )
 
 
-def _sign_form(values: dict[str, str]) -> signing.SignForm:
+def _campaign(
+    request: Request, slug: str, db: Database, form: FormState, *, status: int = 200, wait: int = 0
+) -> Response:
+    with db.read() as session:
+        shown = read_campaign(request, session, slug)
+    headers = _PUBLIC if status == 200 else {"Retry-After": str(wait)} if wait else {}
+    return page(
+        request,
+        "public/campaign.html",
+        status=status,
+        headers=headers,
+        default_language=shown.language,
+        campaign=shown,
+        form=form,
+        trap=TRAP,
+        wait=wait,
+    )
+
+
+def read_campaign(request: Request, session: Session, slug: str) -> campaign_pages.CampaignPage:
+    """What the pages of this campaign say; NotFound for one that is not published."""
+    state, organisation = request.app.state, settings_of(request).organisation
+    return campaign_pages.read(session, slug, state.counts, state.names, organisation=organisation)
+
+
+def sign_form(values: dict[str, str]) -> signing.SignForm:
+    """The form as it was filled in. Texts that came back as they were shown are the campaign's own."""
+    speaker = language(values.get("language", ""))
+    subject, body = (
+        papers.own(values.get(field, ""), values.get(f"{field}_shown", ""), values, speaker)
+        for field in ("subject", "body")
+    )
     return signing.SignForm(
         name=values.get("name", ""),
         email=values.get("email", ""),
         city=values.get("city", ""),
         postal_code=values.get("postal_code", ""),
         own_words=values.get("own_words", ""),
+        subject=subject,
+        body=body,
+        language=speaker.code,
         updates=values.get("updates") == "yes",
         show_name=values.get("show_name") == "yes",
         share_address=values.get("share_address") == "yes",
+        high_risk=values.get("high_risk") == "yes",
     )

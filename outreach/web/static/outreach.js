@@ -10,11 +10,3 @@ for (const form of document.querySelectorAll("form[data-busy]")) {
     setTimeout(() => { button.textContent = form.dataset.busy; button.setAttribute("aria-disabled", "true"); }, 1000);
   });
 }
-
-// The letter shows the signer's name and own words while they are typed. textContent: never markup.
-for (const slot of document.querySelectorAll("[data-mirrors]")) {
-  const source = document.getElementById(slot.dataset.mirrors);
-  const placeholder = slot.textContent;
-  const show = () => { slot.textContent = source.value.trim() || placeholder; };
-  if (source) { source.addEventListener("input", show); if (source.value.trim()) show(); }
-}

@@ -12,7 +12,7 @@ from jinja2 import UndefinedError
 
 from outreach.domain.words import wrap
 from outreach.languages import SOURCE, language
-from outreach.web.campaign_pages import Part, first_of, parts
+from outreach.web.campaign_pages import first_of
 from outreach.web.forms import FormState, one_newline
 from outreach.web.pages import (
     STATIC,
@@ -26,6 +26,7 @@ from outreach.web.pages import (
     second,
     static,
 )
+from outreach.web.papers import Part, parts
 from tests.conftest import make_settings
 
 
@@ -75,7 +76,7 @@ def test_a_name_that_is_not_there_is_an_error_and_markup_is_text(tmp_path: Path)
 
 
 def test_the_stylesheet_and_script_ask_nobody_for_anything() -> None:
-    for file in STATIC.iterdir():
+    for file in STATIC.glob("*.*"):
         text = file.read_bytes()
         assert b"http" not in text.replace(b"http://www.w3.org/2000/svg", b""), file.name
         assert b"@import" not in text, file.name
