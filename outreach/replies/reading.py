@@ -82,8 +82,8 @@ def enclosures_of(mail: Message) -> list[Enclosure]:
 def _text(mail: Message) -> str:
     """Its plain text; of a mail that is a page only, the words of the page."""
     leaves = [piece for piece in _leaves(mail) if not _is_file(piece)]
-    plain = [text for piece in leaves if piece.get_content_type() == "text/plain" and (text := _content(piece)).strip()]
-    pages = [piece for piece in leaves if piece.get_content_type() == "text/html"]
+    plain = [text for piece in leaves if _kind(piece) == "text/plain" and (text := _content(piece)).strip()]
+    pages = [piece for piece in leaves if _kind(piece) == "text/html"]
     return "\n\n".join(plain) if plain else "\n\n".join(text_of_page(_content(page)) for page in pages).strip()
 
 
@@ -102,10 +102,15 @@ def _leaves(mail: Message) -> Iterator[Message]:
 def _is_file(piece: Message) -> bool:
     if piece.get_content_disposition() == "attachment":
         return True
-    if piece.get_content_type() in ("text/plain", "text/html"):
+    if _kind(piece) in ("text/plain", "text/html"):
         return False
     is_of_page = piece.get_content_disposition() == "inline" or piece.get("Content-ID") is not None
     return not (piece.get_content_maintype() == "image" and is_of_page)
+
+
+def _kind(leaf: Message) -> str:
+    """Its type. What says that it has parts, and has none that can be told apart, is read as text."""
+    return "text/plain" if leaf.get_content_maintype() == "multipart" else leaf.get_content_type()
 
 
 def _enclosure(piece: Message) -> Enclosure:

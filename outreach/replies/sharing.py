@@ -22,7 +22,7 @@ from outreach.signing.links import find as find_link
 
 #: What the ledger keeps of the wish, as the button says it.
 _PURPOSE = "share_reply"
-WORDING = _("Show this answer on the campaign’s page.")
+WORDING = _("Show this answer on the campaign’s page")
 
 _MOST_SHOWN = 12
 
@@ -86,6 +86,7 @@ def wall(session: Session, campaign_id: int, *, limit: int = _MOST_SHOWN) -> tup
         .where(
             Reply.campaign_id == campaign_id,
             Reply.share_state == ShareState.SHOWN,
+            Reply.share_text != "",
             Signature.state == SignatureState.CONFIRMED,
         )
         .order_by(Reply.received_at.desc(), Reply.id.desc())

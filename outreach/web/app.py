@@ -25,6 +25,7 @@ from outreach.keys import Keys
 from outreach.models import Database
 from outreach.settings import Settings
 from outreach.web import (
+    answers,
     budgets,
     campaign_settings,
     changes,
@@ -42,6 +43,7 @@ from outreach.web import (
     paper_receipts,
     people,
     public,
+    replies,
     retention,
     rungs,
     self_sends,
@@ -76,6 +78,7 @@ ROOMS = (
     leaving,
     paper_receipts,
     self_sends,
+    answers,
     sharing,
     stopping,
     sign_in,
@@ -85,6 +88,7 @@ ROOMS = (
     wave_plans,
     follow_ups,
     rungs,
+    replies,
     staff,
     lanes,
     troubles,

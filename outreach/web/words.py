@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from outreach.domain.deliveries import EventState, MailClass, State, Stream
 from outreach.domain.ladders import Trigger
+from outreach.domain.replies import ReplyKind, ShareState
 from outreach.models import CampaignState
 from outreach.outbox import EVERYTHING
 
@@ -55,6 +56,34 @@ TRIGGERS: dict[Trigger, str] = {
     Trigger.LETTER_DELIVERED: "their letter was delivered",
     Trigger.TARGET_REPLIED: "the office answered",
     Trigger.NOT_SHARED: "confirming, if they have not shared",
+}
+
+#: kind of answer → (tag, colour of the tag, what it means)
+REPLIES: dict[ReplyKind, tuple[str, str, str]] = {
+    ReplyKind.HUMAN: ("Answer", "ok", "A person wrote it."),
+    ReplyKind.ACKNOWLEDGEMENT: ("Acknowledgement", "blue", "A machine says that the letter has arrived."),
+    ReplyKind.AUTO_REPLY: ("Automatic", "", "A machine wrote it."),
+    ReplyKind.BOUNCE: ("Bounce", "warn", "A mail server says that a mail could not be delivered."),
+    ReplyKind.COMPLAINT: ("Complaint", "bad", "A mailbox provider passes on that the letter was called spam."),
+}
+
+#: Whether an answer stands on the campaign's page.
+SHARES: dict[ShareState, str] = {
+    ShareState.PRIVATE: "No",
+    ShareState.ASKED: "The signer asks for it",
+    ShareState.SHOWN: "Yes",
+    ShareState.REFUSED: "Refused",
+}
+
+#: Why mails that came in were not kept.
+DROPPED: dict[str, str] = {
+    "unknown_alias": "The letter’s address does not exist",
+    "expired_alias": "The letter’s address is over",
+    "never_left": "The letter has never left",
+    "over_quota": "Too many answers to one letter in a day",
+    "erased_signer": "The signer was erased",
+    "unreadable": "It could not be read",
+    "not_ours": "It came to none of our addresses",
 }
 
 #: campaign state → (tag, colour)

@@ -20,8 +20,10 @@ from outreach.models import (
     Delivery,
     Holiday,
     Ladder,
+    Reply,
     Role,
     Rung,
+    ShareState,
     SignatureState,
     Wave,
     WaveState,
@@ -89,6 +91,8 @@ def test_every_page_asks_who_is_there_and_every_form_for_its_token(
             ).ref,
         }
         target = factories.targets_of(session, campaign)[0].ref
+        letter = factories.delivery(session, factories.signature(session, campaign), state=State.ACCEPTED)
+        replied = factories.reply(session, letter, share_state=ShareState.ASKED).ref
         sending = factories.wave(session, campaign, state=WaveState.SENDING).id
         paused = factories.wave(session, campaign, state=WaveState.PAUSED).id
         outbox.set_budget(session, "stream:letters", per_hour=600)
@@ -114,12 +118,18 @@ def test_every_page_asks_who_is_there_and_every_form_for_its_token(
                     Holiday,
                     factories.Campaign,
                     factories.Contact,
+                    Reply,
                     accounts.SignedIn,
                 )
             ]
 
     def number_in(pattern: str, act: str) -> str:
         return str(ladder if "follow-ups" in pattern else paused if act == "resume" else sending)
+
+    def ref_in(pattern: str, act: str) -> str:
+        if "replies" in pattern:
+            return replied
+        return target if "targets" in pattern else ref_of.get(act, ref_of["hold"])
 
     before = rows()
     for method, pattern in inner_routes(settings, db):
@@ -130,7 +140,7 @@ def test_every_page_asks_who_is_there_and_every_form_for_its_token(
                 .replace("{step:int}", str(step))
                 .replace("{key}", "stream:letters")
                 .replace("{slug}", "draft" if "publish" in pattern else "rents")
-                .replace("{ref}", target if "targets" in pattern else ref_of.get(act, ref_of["hold"]))
+                .replace("{ref}", ref_in(pattern, act))
             )
             form = {"scope": "all", "reason": "x", "word": "pause"} if method == "POST" else None
             for forged in ({}, {"form_token": ""}, {"form_token": "A" * 32}) if form else ({},):

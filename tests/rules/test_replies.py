@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
+from pathlib import Path
+from shutil import copy
 
 import pytest
 from sqlalchemy import func, select
 
-from outreach.domain.deliveries import MailClass, State
+from outreach.domain.deliveries import MailClass, State, Stream
 from outreach.domain.replies import ReplyKind
-from outreach.models import Delivery, InboundTally, Reply
-from tests.fakes.inbound import HOOK, ORIGINAL, answer, parsed_form, raw_form
-from tests.rules.post import Post, Seen
+from outreach.models import Contact, Database, Delivery, InboundTally, Reply, Supporter
+from tests.conftest import make_settings
+from tests.fakes.inbound import HOOK, ORIGINAL, SECRET, answer, parsed_form, raw_form
+from tests.rules.post import BYTES, Post, Seen, Way, opened
 from tests.unit.inbound.letters_back import bounce, complaint
 
 Form = Callable[..., tuple[bytes, dict[str, str]]]
@@ -189,3 +192,48 @@ def test_e2_an_answer_proves_that_a_letter_in_doubt_had_left(post: Post) -> None
     comes_in(post, answer(alias), alias)
     with post.db.read() as session:
         assert session.get_one(Delivery, letter.id).state is State.ACCEPTED
+
+
+@BYTES
+def test_e4_two_engines_that_write_to_each_other_fall_silent(
+    post: Post, tmp_path: Path, sqlite_template: Path, now: datetime, rung: list[Stream]
+) -> None:
+    """Each has the other's alias for an office, and for a signer."""
+    copy(sqlite_template, tmp_path / "other.db")
+    given = {"base_url": "https://other.example.org", "mail_domain": "other.example.org", "inbound_secret": SECRET}
+    settings = make_settings(tmp_path / "other", f"sqlite:///{tmp_path / 'other.db'}", **given)
+    other_db = Database(settings.database)
+    with opened(Way.BYTES, other_db, settings, now, rung, tmp_path / "other-mail") as other:
+        alias = written(post)
+        with other_db.begin() as session:
+            session.scalars(select(Contact)).first().value = alias  # type: ignore[union-attr]
+        other.signer("bo@example.org")
+        other.send()
+        (theirs,) = [letter for letter in other.letters() if letter.to.address == alias]
+        assert theirs.reply_to is not None
+        with post.db.begin() as session:
+            session.scalars(select(Supporter)).one().address = theirs.reply_to.address
+
+        rounds = pump(post, other)
+        assert rounds[:2] == [1, 1], "their letter is a person's answer to us; what we pass on is no answer to them"
+        assert sum(rounds) == 2
+        assert [reply.kind for reply in kept(post)] == [ReplyKind.HUMAN]
+        assert [reply.kind for reply in kept(other)] == [ReplyKind.AUTO_REPLY]
+    other_db.close()
+
+
+def pump(*engines: Post) -> list[int]:
+    """Deliver what each engine mails to the other's aliases, until nothing moves; how many mails each round had."""
+    delivered, rounds = set[str](), list[int]()
+    for _ in range(10):
+        moved = 0
+        for engine in engines:
+            engine.send()
+        for sender, receiver in ((a, b) for a in engines for b in engines if a is not b):
+            for seen in sender.seen():
+                if seen.to.address.endswith(receiver.site.settings.reply_domain) and seen.delivery not in delivered:
+                    delivered.add(seen.delivery)
+                    moved += 1
+                    assert comes_in(receiver, seen.raw, seen.to.address) == 200
+        rounds.append(moved)
+    return rounds
