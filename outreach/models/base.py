@@ -207,6 +207,8 @@ def _tame_sqlite(engine: Engine, begin: str, read_only: bool) -> None:
     @event.listens_for(engine, "connect")
     def _connect(connection: Any, _record: object) -> None:
         connection.isolation_level = None  # the driver's own BEGIN comes too late; ours is below
+        # SQLite's own knows the letters of ASCII only, and a signer may live in ÖREBRO.
+        connection.create_function("lower", 1, lambda text: text and str(text).lower(), deterministic=True)
         cursor = connection.cursor()
         if not read_only:
             cursor.execute("PRAGMA journal_mode=WAL")

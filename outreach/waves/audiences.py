@@ -70,8 +70,7 @@ class Reach:
             written = func.upper(func.replace(Signature.postal_code, " ", ""))
             conditions.append(written.startswith(asked.place.upper().replace(" ", ""), autoescape=True))
         elif asked.place:
-            spellings = {asked.place, asked.place.lower(), asked.place.upper(), asked.place.title()}
-            conditions.append(or_(func.lower(Signature.city) == asked.place.lower(), Signature.city.in_(spellings)))
+            conditions.append(func.lower(Signature.city) == asked.place.lower())
         if asked.language:
             conditions.append(Signature.language == asked.language)
         if asked.source:

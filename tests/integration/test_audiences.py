@@ -144,6 +144,7 @@ def test_nobody_gets_more_mailings_and_follow_ups_in_a_week_than_the_setting_say
         (Audience(), "ABCD"),
         (Audience(place="springfield"), "AB"),
         (Audience(place="Zürich"), "C"),
+        (Audience(place="zÜRICH"), "C"),
         (Audience(place="80"), "CD"),
         (Audience(place="8001 a"), "C"),
         (Audience(language="de"), "C"),
@@ -162,7 +163,7 @@ def test_an_audience_is_chosen_by_place_language_source_and_own_words(
         rows = {
             "A": {"city": "Springfield", "postal_code": "12345", "own_words": "Mine."},
             "B": {"city": "SPRINGFIELD", "postal_code": "12346"},
-            "C": {"city": "Zürich", "postal_code": "8001 AB"},
+            "C": {"city": "zÜrIch", "postal_code": "8001 AB"},
             "D": {"city": "Basel", "postal_code": "80-3"},
         }
         people = {name: agreeing(session, campaign, name=name, **given)[0] for name, given in rows.items()}
