@@ -18,7 +18,7 @@ from outreach import outbox
 from outreach.domain.deliveries import MailClass, State
 from outreach.errors import BadTemplate, NotNow, TextChanged
 from outreach.keys import Keys
-from outreach.models import Campaign, Delivery, Signature, SignatureState, Token
+from outreach.models import Campaign, CampaignState, Delivery, Signature, SignatureState, Token
 
 from . import agreements, links
 from .letters import CampaignLetters, Shown, seal_words, signer_fields, text_hash
@@ -38,6 +38,7 @@ class LinkState(StrEnum):
     EXPIRED = "expired"
     CHANGED = "changed"  #: the letter, or the signer's own words, are no longer those it was sent for
     WITHDRAWN = "withdrawn"
+    CLOSED = "closed"  #: the campaign closed before the link was used
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ def look(session: Session, token: str, *, keys: Keys, now: datetime) -> Pending:
     signature = session.get_one(Signature, link.signature_id)
     campaign = session.get_one(Campaign, signature.campaign_id)
     letters = _letters_now(session, campaign, signature)
-    state = _state(link, signature, letters, now)
+    state = _state(link, campaign, signature, letters, now)
     shows = state in (LinkState.OPEN, LinkState.CONFIRMED) and not _is_spent(link, now)
     return Pending(
         state,
@@ -87,8 +88,8 @@ def look(session: Session, token: str, *, keys: Keys, now: datetime) -> Pending:
 def confirm(session: Session, token: str, *, keys: Keys, now: datetime) -> Confirmed:
     """Confirm the signature and put its letters into the outbox; a second time changes nothing.
 
-    TextChanged when what would leave is no longer what the link was sent for; NotNow when the link is over or the
-    signature withdrawn; NotFound for a link that was never sent.
+    TextChanged when what would leave is no longer what the link was sent for; NotNow when the link is over, the
+    campaign closed or the signature withdrawn; NotFound for a link that was never sent.
     """
     link = links.find(session, token, links.CONFIRM)
     signature = lock_signature(session, link)
@@ -97,7 +98,7 @@ def confirm(session: Session, token: str, *, keys: Keys, now: datetime) -> Confi
         return _again(session, link, signature, campaign, keys=keys, now=now)
     seal_words(session, campaign, now=now)
     letters = _letters_now(session, campaign, signature)
-    _refuse_unless_open(_state(link, signature, letters, now), campaign)
+    _refuse_unless_open(_state(link, campaign, signature, letters, now), campaign)
     link.used_at = now
     links.void_confirms(session, signature, now=now, but=link.hash)
     done = make_count(
@@ -171,11 +172,15 @@ def _letters_now(session: Session, campaign: Campaign, signature: Signature) -> 
         return None
 
 
-def _state(link: Token, signature: Signature, letters: list[Shown] | None, now: datetime) -> LinkState:
+def _state(
+    link: Token, campaign: Campaign, signature: Signature, letters: list[Shown] | None, now: datetime
+) -> LinkState:
     if signature.state is SignatureState.CONFIRMED:
         return LinkState.CONFIRMED
     if signature.state is not SignatureState.PENDING:
         return LinkState.WITHDRAWN
+    if campaign.state is CampaignState.CLOSED:
+        return LinkState.CLOSED
     if link.voided_at is not None:
         return LinkState.CHANGED
     if _is_over(link, now):
@@ -199,5 +204,7 @@ def _refuse_unless_open(state: LinkState, campaign: Campaign) -> None:
         raise NotNow("This link has expired: it opens for seven days.", where=campaign.slug, advice=SIGN_AGAIN)
     if state is LinkState.CHANGED:
         raise TextChanged(where=campaign.slug, advice=SIGN_AGAIN)
+    if state is LinkState.CLOSED:
+        raise NotNow("This campaign closed before the signature was confirmed; it does not count.", where=campaign.slug)
     if state is LinkState.WITHDRAWN:
         raise NotNow("This signature was withdrawn.", where=campaign.slug, advice=SIGN_AGAIN)

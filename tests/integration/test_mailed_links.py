@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
+from outreach import campaigns
 from outreach.domain.deliveries import EventState, MailClass, State, Stream
 from outreach.models import (
     Campaign,
@@ -60,6 +61,22 @@ def test_b12_threat_b13_an_expired_link_says_so_and_confirms_nothing(site: Site)
     assert "This link has expired" in site.get(path, 410)
     assert site.client.post(path).status_code == 410
     assert site.count(Signature.state == SignatureState.PENDING) == 1
+
+
+def test_b12_a_link_that_is_used_after_the_campaign_closed_says_so_and_counts_nothing(site: Site) -> None:
+    used, unused = site.sign(email="jane@example.org"), site.sign(email="sam@example.org")
+    receipt = site.confirm(used)
+    with site.db.begin() as session:
+        slug = session.scalars(select(Campaign.slug)).one()
+        campaigns.close(session, slug, now=site.now, actor="test")
+
+    assert "closed before you confirmed" in bare(site.get(unused, 410))
+    assert site.client.post(unused).status_code == 410
+    assert site.count(Signature.state == SignatureState.PENDING) == 1
+    assert site.count(Delivery.mail_class == MailClass.LETTER, of=Delivery) == 2, "those of who was in time"
+    assert site.count((Delivery.state == State.QUEUED) & (Delivery.mail_class == MailClass.LETTER), of=Delivery) == 2
+    assert "You have confirmed already" in site.get(used)
+    assert site.confirm(used) == receipt
 
 
 def test_b12_a_link_for_other_words_than_the_newest_says_so(site: Site) -> None:
