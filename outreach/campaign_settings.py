@@ -87,7 +87,7 @@ def _reply_mode(text: str) -> str:
         raise BadInput(
             f"{text[:20]!r} is neither alias nor direct.",
             where=option,
-            advice="alias keeps a signer's address from the office; direct gives it.",
+            advice="alias keeps a signer's address from the office; direct gives it where they agree.",
         )
     return text
 
