@@ -29,6 +29,7 @@ from outreach.web import (
     budgets,
     campaign_settings,
     changes,
+    check_email,
     console,
     dev_mail,
     errors,
@@ -56,8 +57,9 @@ from outreach.web import (
     wave_plans,
     waves,
 )
-from outreach.web.campaign_pages import Counts
+from outreach.web.compressing import Compressor
 from outreach.web.guards import Guard
+from outreach.web.kept import Counts, Names
 from outreach.web.pages import STATIC, Pages
 from outreach.web.rates import Rates
 from outreach.web.visits import Visits
@@ -72,6 +74,7 @@ SERVER: dict[str, Any] = {
 
 ROOMS = (
     public,
+    check_email,
     links,
     tracker,
     changes,
@@ -123,9 +126,10 @@ def create_app(settings: Settings, db: Database | None = None, *, now: Callable[
     app.state.keys = Keys(settings.secret_key)
     app.state.rates = Rates(settings, app.state.keys)
     app.state.pages = Pages(settings)
-    app.state.counts = Counts()
+    app.state.counts, app.state.names = Counts(), Names()
     app.state.visits = Visits(app.state.db, lambda: app.state.now())
     app.state.now = now or DatabaseClock(app.state.db)
+    app.add_middleware(Compressor)
     app.add_middleware(Guard, settings=settings)
     errors.install(app)
     app.mount("/static", Static(directory=STATIC), name="static")
