@@ -10,6 +10,7 @@ from math import ceil
 from sqlalchemy import ColumnElement
 from sqlalchemy.orm import Session
 
+from outreach.domain.courses import steady_rate
 from outreach.domain.deliveries import MailClass, State, Stream
 from outreach.domain.forecast import Finish, Limit, Line, wave_ends
 from outreach.domain.openings import open_time
@@ -249,11 +250,15 @@ def _sentence(lines: Sequence[Line], limits: Sequence[Limit], finish: Finish, zo
 
 
 def _pace(lines: Sequence[Line], limits: Sequence[Limit]) -> str:
-    """ " at 30 an hour in office hours", as far as the lanes are alike."""
+    """ " at 30 an hour in office hours", as far as the lanes are alike; " at 20 a day" where that is what binds."""
     caps = sorted({line.pace.per_hour for line in lines if line.pace.per_hour is not None})
+    each = " each" if len(lines) > 1 else ""
     told = ""
     if len(caps) == 1 and all(line.pace.per_hour for line in lines):
-        told = f" at {caps[0]:,} an hour{' each' if len(lines) > 1 else ''}"
+        told = f" at {caps[0]:,} an hour{each}"
+        days = {line.pace.per_day for line in lines if steady_rate(line.pace) < caps[0]}
+        if len(days) == 1 and all(line.pace.per_day in days for line in lines):
+            told = f" at {days.pop():,} a day{each}"
     elif caps:
         told = f" at up to {caps[-1]:,} an hour each"
     overall = [limit.pace.per_hour for limit in limits if limit.pace.per_hour is not None]

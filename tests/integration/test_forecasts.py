@@ -269,6 +269,7 @@ def test_a_wait_beyond_the_promise_is_warned_of(db: Database) -> None:
         kept = forecasts.of_lane(session, lane, now=MONDAY)
         broken = forecasts.of_lane(session, lane, now=MONDAY, settings=Settings(max_wait_days=5))
     assert kept.warning == ""
+    assert kept.words.startswith("8 mails at 1 a day in office hours end"), "an hour's cap says nothing here"
     assert broken.warning == "The last of them will wait longer than the 5 days that are promised."
     assert broken.words.endswith(broken.warning)
 
