@@ -70,6 +70,7 @@ class CampaignPage:
     names: tuple[str, ...]  #: of the newest signers who agreed to be named: "Jane, Springfield"
     paper: Paper | None
     edit_subject: bool
+    embed_origins: tuple[str, ...]
     needs_postal_code: bool
     is_high_risk: bool
     agreements: Mapping[Purpose, str]  #: the exact sentences the consent ledger will keep
@@ -151,6 +152,7 @@ def read(session: Session, slug: str, counts: Counts, names: Names, *, organisat
         names=names.of(session, [row.id])[row.id],
         paper=paper_of(letters, may_rewrite=row.edit_body),
         edit_subject=row.edit_subject,
+        embed_origins=tuple(row.embed_origins),
         needs_postal_code=row.needs_postal_code,
         is_high_risk=row.high_risk,
         agreements=asked(letters, organisation=organisation, answers_directly=row.answers_directly),

@@ -25,6 +25,7 @@ from outreach.web.forms import FormState, posted
 from outreach.web.pages import db_of, keys_of, now_of, page, settings_of
 from outreach.web.rates import Rates, rates_of
 from outreach.web.sent_cookies import Sent, remember_sent
+from outreach.web.sources import FROM, VIA, carried, source_of
 
 #: Seconds. Longer than writing a signature takes on an idle machine.
 _BEAT = 0.03
@@ -36,7 +37,7 @@ FIELDS = (
     *("updates", "show_name", "share_address", "high_risk"),
 )
 #: What goes from page to page until it is signed.
-KEPT = (*FIELDS, "subject_shown", "body_shown", "language")
+KEPT = (*FIELDS, "subject_shown", "body_shown", "language", VIA, FROM)
 #: What is looked at once more before it is signed, beside the letter itself.
 _LOOKED_AT = (("name", _("Full name")), ("email", _("Email")), ("city", _("City")), ("postal_code", _("Postal code")))
 #: A field that no person sees. What fills it in is no person.
@@ -64,7 +65,7 @@ def campaigns(request: Request, db: Db, counts: Counts) -> Response:
 
 @router.get("/c/{slug}")
 def campaign(request: Request, slug: str, db: Db) -> Response:
-    return _campaign(request, slug, db, FormState())
+    return _campaign(request, slug, db, FormState(carried(request.query_params)))
 
 
 @router.post("/c/{slug}/change")
@@ -176,6 +177,7 @@ def sign_form(values: dict[str, str]) -> signing.SignForm:
         subject=subject,
         body=body,
         language=speaker.code,
+        source=source_of(values),
         updates=values.get("updates") == "yes",
         show_name=values.get("show_name") == "yes",
         share_address=values.get("share_address") == "yes",

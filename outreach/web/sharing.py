@@ -10,12 +10,11 @@ from starlette.responses import RedirectResponse, Response
 
 from outreach import signing
 from outreach.web.links import Db, Guarded
+from outreach.web.sources import VIA
 from outreach.web.visits import Visits
 
 router = APIRouter(include_in_schema=False)
 
-#: The field that carries a code from the page to the form.
-VIA = "via"
 #: Programs that fetch a link to show what is behind it; no person has come yet.
 _NOBODY = re.compile(
     r"bot\b|crawl|spider|preview|facebookexternalhit|whatsapp|telegram|slack|discord|curl|python", re.IGNORECASE
