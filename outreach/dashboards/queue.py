@@ -208,12 +208,16 @@ def name_of(session: Session, scope: str) -> str | None:
     return None
 
 
+#: Actors of the audit log who are nobody's account.
+_NO_PEOPLE = {"cli": "the command line", "engine": "the engine", "provider": "the provider’s reports"}
+
+
 def names_of(session: Session, actors: Iterable[str]) -> dict[str, str]:
     """The audit log's actors in words: "user:4" is a person's name, "cli" the command line."""
     asked = set(actors)
     ids = [int(a.removeprefix("user:")) for a in asked if a.startswith("user:") and a[5:].isdecimal()]
     people = session.execute(select(User.id, User.name).where(User.id.in_(ids)))
-    known = {"cli": "the command line", "engine": "the engine"} | {f"user:{id_}": name for id_, name in people}
+    known = _NO_PEOPLE | {f"user:{id_}": name for id_, name in people}
     return {actor: known.get(actor, actor) for actor in asked}
 
 

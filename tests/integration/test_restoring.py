@@ -172,9 +172,13 @@ def test_a_list_is_never_written_over_another(tmp_path: Path, monkeypatch: pytes
 
 def test_staff_see_what_is_lost_before_they_let_go(reports: Reports, staff: TestClient, db: Database) -> None:
     reports.tell(*[nobodys(reports, n) for n in range(3)])
-    assert "The provider has mails of ours" in staff.get("/staff").text
+    queue = staff.get("/staff").text
+    assert "The provider has mails of ours" in queue
+    assert 'href="/staff/resume?scope=restored">Resume sending' in queue
+    assert "The provider’s reports paused it" in queue
     page = staff.get("/staff/resume?scope=restored").text
     assert "3 mails that they do not know" in page
+    assert "lost000000000002" in page
     assert send(staff, "/staff/resume?scope=restored").status_code == 303
     assert not is_stopped(db)
     assert told(db) == []
