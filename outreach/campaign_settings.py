@@ -8,11 +8,12 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from outreach import audit_log, campaigns
 from outreach.errors import BadInput
-from outreach.models import Campaign
+from outreach.models import Campaign, Signature
 
 #: What is on or off, as columns of a campaign, and what it means when it is on.
 SWITCHES = {
@@ -44,7 +45,8 @@ def read(name: str, text: str) -> Any:
 
 
 def change(session: Session, slug: str, changes: Mapping[str, Any], *, now: datetime, actor: str) -> Campaign:
-    """Give the campaign these settings, see `read`. What was signed before stays as it was signed.
+    """Give the campaign these settings, see `read`. What was signed before stays as it was signed, except that a
+    campaign that becomes one of high risk takes those who signed it before under its care too, for good.
 
     NotFound for an unknown campaign; BadInput for settings that contradict each other.
     """
@@ -60,6 +62,9 @@ def change(session: Session, slug: str, changes: Mapping[str, Any], *, now: date
             where=_option("reply_mode"),
             advice="Keep --reply-mode alias, or --high-risk off.",
         )
+    if campaign.high_risk:
+        careless = update(Signature).where(Signature.campaign_id == campaign.id, Signature.high_risk.is_(False))
+        session.execute(careless.values(high_risk=True, network=""))
     session.flush()
     audit_log.note(session, actor, "campaign.set", f"campaign:{campaign.id}", before, dict(changes), now=now)
     return campaign

@@ -58,6 +58,7 @@ class Settings:
     reply_domain: str = "replies.outreach.example.org"
     help_address: str = "help@outreach.example.org"
     postal_address: str = ""
+    exit_url: str = "https://www.wikipedia.org"  #: where "Leave this page quickly" leads
 
     mailbox_per_hour: int = 30
     mailbox_per_day: int = 300
@@ -76,9 +77,11 @@ class Settings:
     forwards_per_letter: int = 5  #: answers to one letter that are mailed to its signer
 
     keep_unconfirmed_days: int = 7
+    keep_risky_days: int = 7  #: the words of a signer at risk, where no report says that the letter was delivered
     keep_words_days: int = 28  #: own words, after all letters of the signature have left
     keep_closed_days: int = 183  #: signers' names, after the campaign was closed
     keep_reports_days: int = 90
+    keep_networks_days: int = 30  #: the keyed hash of the network a sign form came from
     keep_replies_days: int = 365  #: answers, with the mails they came in
 
     handovers: int = 64  #: mails one worker process has in the air at once
@@ -91,7 +94,12 @@ class Settings:
     port: int = 8000
     web_processes: int = 1  #: that serve the pages side by side
     trusted_hops: int = 0  #: proxies of ours in front of the web process
-    signs_per_minute: int = 30  #: sign forms accepted per minute from one network address
+    signs_per_minute: int = 30  #: sign forms taken per minute from one network address; a third without proof of work
+    campaign_signs_per_minute: int = (
+        3000  #: to one campaign, unless it says otherwise, before they must prove themselves
+    )
+    domain_signs_per_minute: int = 20  #: from addresses of one mail domain, before they must prove themselves
+    proof_of_work: str = "auto"  #: "on": from every sign form; "auto": only over these limits; "off"
     confirmations_per_day: int = 3  #: confirmation mails to one address a day, over all campaigns
 
     @classmethod
@@ -286,6 +294,7 @@ _READERS: dict[str, Callable[[str, str], Any]] = {
     "NEWS_FROM": _address,
     "REPLY_DOMAIN": _domain,
     "HELP_ADDRESS": _address,
+    "EXIT_URL": _url("https", example="https://www.wikipedia.org"),
     "POSTAL_ADDRESS": _text(200),
     "MAILBOX_PER_HOUR": _whole(1, 100_000, "30"),
     "MAILBOX_PER_DAY": _whole(1, 1_000_000, "300"),
@@ -302,9 +311,11 @@ _READERS: dict[str, Callable[[str, str], Any]] = {
     "REPLIES_PER_DAY": _whole(1, 1000, "10"),
     "FORWARDS_PER_LETTER": _whole(0, 1000, "5"),
     "KEEP_UNCONFIRMED_DAYS": _whole(7, 3650, "7"),
+    "KEEP_RISKY_DAYS": _whole(0, 3650, "7"),
     "KEEP_WORDS_DAYS": _whole(1, 3650, "28"),
     "KEEP_CLOSED_DAYS": _whole(1, 3650, "183"),
     "KEEP_REPORTS_DAYS": _whole(1, 3650, "90"),
+    "KEEP_NETWORKS_DAYS": _whole(1, 3650, "30"),
     "KEEP_REPLIES_DAYS": _whole(1, 3650, "365"),
     "HANDOVERS": _whole(1, 256, "64"),
     "BATCH": _whole(1, 2000, "500"),
@@ -317,6 +328,9 @@ _READERS: dict[str, Callable[[str, str], Any]] = {
     "WEB_PROCESSES": _whole(1, 64, "2"),
     "TRUSTED_HOPS": _whole(0, 5, "1"),
     "SIGNS_PER_MINUTE": _whole(1, 1_000_000, "30"),
+    "CAMPAIGN_SIGNS_PER_MINUTE": _whole(1, 1_000_000, "3000"),
+    "DOMAIN_SIGNS_PER_MINUTE": _whole(1, 1_000_000, "20"),
+    "PROOF_OF_WORK": _one_of("auto", "on", "off"),
     "CONFIRMATIONS_PER_DAY": _whole(1, 100, "3"),
 }
 

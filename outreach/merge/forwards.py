@@ -47,10 +47,12 @@ def compose_forward(
     link: str,
     now: datetime,
     language: str = "en",
+    discreet: bool = False,
 ) -> Message:
     """The answer as the mail of delivery `ref`; `campaign` is a slug, `link` the signer's own page.
 
-    It is from us and answers to it come to us, so neither side learns the other's address.
+    It is from us and answers to it come to us, so neither side learns the other's address. Of a `discreet` one,
+    nothing that shows before it is opened tells what it is about.
     """
     values = {
         "answer": answer,
@@ -58,6 +60,7 @@ def compose_forward(
         "is_cut": len(answer.text) > _LONGEST_QUOTE,
         "name": to.name,
         "campaign": campaign_title,
+        "discreet": discreet,
         "link": link,
         "organisation": settings.organisation,
         "postal_address": settings.postal_address,
@@ -69,7 +72,10 @@ def compose_forward(
         attempt=attempt,
         mail_class=MailClass.NOTICE,
         stream=Stream.ACT,
-        sender=Mailbox(_sender_name(answer.target_label, settings.organisation), settings.act_from),
+        sender=Mailbox(
+            settings.organisation if discreet else _sender_name(answer.target_label, settings.organisation),
+            settings.act_from,
+        ),
         to=to,
         reply_to=Mailbox(settings.organisation, settings.help_address),
         subject=short_line(subject),
@@ -78,7 +84,7 @@ def compose_forward(
         message_id=f"<r.{ref}.{attempt}@{settings.act_from.rpartition('@')[2]}>",
         date=now,
         headers=(
-            ("Feedback-ID", feedback_id(settings, campaign, Stream.ACT)),
+            ("Feedback-ID", feedback_id(settings, "" if discreet else campaign, Stream.ACT)),
             ("Auto-Submitted", "auto-generated"),
             ("X-Auto-Response-Suppress", "All"),
             (LOOP_HEADER, settings.act_from.rpartition("@")[2]),

@@ -27,13 +27,17 @@ NOTICES = {"confirm": MailClass.CONFIRMATION, "receipt": MailClass.NOTICE}
 
 @dataclass(frozen=True, slots=True)
 class NoticeFields:
-    """What a notice speaks of. `targets` are labels ("Mayor Alex Rivera"); `link` is the signer's own."""
+    """What a notice speaks of. `targets` are labels ("Mayor Alex Rivera"); `link` is the signer's own.
+
+    Of a `discreet` one, nothing that shows before it is opened tells what it is about.
+    """
 
     signer_name: str
     campaign_title: str
     targets: tuple[str, ...]
     link: str
     expires_on: date | None = None
+    discreet: bool = False
 
 
 def compose_notice(
@@ -59,7 +63,7 @@ def compose_notice(
     values = _values(fields, settings, unsubscribe_url)
     subject, text, html = (template.render(values) for template in templates_of(purpose, language_of(language).code))
     headers = [
-        ("Feedback-ID", feedback_id(settings, campaign, Stream.ACT)),
+        ("Feedback-ID", feedback_id(settings, "" if fields.discreet else campaign, Stream.ACT)),
         ("Auto-Submitted", "auto-generated"),
     ]
     if unsubscribe_url and purpose != "confirm":
@@ -89,6 +93,7 @@ def _values(fields: NoticeFields, settings: Settings, unsubscribe_url: str) -> d
         "targets": fields.targets,
         "link": fields.link,
         "expires_on": fields.expires_on,
+        "discreet": fields.discreet,
         "organisation": settings.organisation,
         "postal_address": settings.postal_address,
         "help_address": settings.help_address,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from outreach.domain.deliveries import MailClass, Stream
 from outreach.domain.letters import CampaignFields, SignerFields
 from outreach.domain.messages import Mailbox, Message
+from outreach.domain.sentences import _
+from outreach.languages import language as language_of
 
 from .envelopes import feedback_id
 from .mailings import Frame, MailingForm, Stop, stop_headers
@@ -31,17 +34,23 @@ def compose_step(
     now: datetime,
     language: str = "en",
     words_language: str = "",
+    discreet: bool = False,
 ) -> Message:
     """`form` as the mail of delivery `ref`; `link` is the signer's own page.
 
     Around the organizer's words, which are in `words_language`, it speaks the signer's `language`.
 
+    A `discreet` one has a subject that tells nothing.
+
     With `stop` it is news that its reader agreed to and can say no to; without, it is about their own letter.
     """
     written = form.write(signer, campaign)
+    if discreet:
+        written = replace(written, subject=language_of(language).say(_("About your letter")))
     frame = Frame.of(settings, campaign, language, words_language)
     text, html = frame.around("step", written, stop_url=stop.url if stop else "", link=link)
-    headers = [("Feedback-ID", feedback_id(settings, slug, Stream.ACT)), ("Auto-Submitted", "auto-generated")]
+    about = feedback_id(settings, "" if discreet else slug, Stream.ACT)
+    headers = [("Feedback-ID", about), ("Auto-Submitted", "auto-generated")]
     return Message(
         delivery=ref,
         attempt=attempt,

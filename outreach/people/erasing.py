@@ -128,7 +128,7 @@ def anonymise(session: Session, person: Person, *, actor: str, now: datetime, re
 WORDS = ("own_words", "own_subject", "own_body")
 #: What of a signature is personal. A household's key is a name; those who share an address must still be told apart.
 BLANK: dict[str, Any] = {
-    **dict.fromkeys(("name", "city", "postal_code", *WORDS, "evidence"), ""),
+    **dict.fromkeys(("name", "city", "postal_code", *WORDS, "evidence", "network"), ""),
     "household_key": case((Signature.household_key == "", ""), else_=Signature.ref),
 }
 _BLANK_REPLY = {**dict.fromkeys(("subject", "text", "quoted", "share_text"), ""), "raw": None}

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, delete, exists, or_, select, update
+from sqlalchemy import Select, delete, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from outreach import audit_log
-from outreach.domain.deliveries import UNSENT, MailClass, State
+from outreach.domain.deliveries import UNSENT, EventState, MailClass, State
 from outreach.models import (
     Campaign,
     CampaignState,
@@ -117,6 +117,54 @@ def _blank_words(session: Session, ids: Sequence[Any], now: datetime) -> None:
     )
 
 
+def _safe_to_shred(before: datetime) -> Select[Any]:
+    """Signatures at risk whose every letter was delivered, left before then unreported, or will never leave."""
+    letters = Delivery.signature_id == Signature.id, Delivery.mail_class == MailClass.LETTER
+    is_delivered = (Delivery.state == State.ACCEPTED) & (Delivery.event_state == EventState.DELIVERED)
+    has_left = (Delivery.state == State.ACCEPTED) & (Delivery.accepted_at < before)
+    needs_its_words = or_(
+        Delivery.state.in_([*UNSENT, State.SENDING, State.IN_DOUBT]),
+        (Delivery.state == State.ACCEPTED) & ~func.coalesce(is_delivered | has_left, False),
+    )
+    return (
+        select(Signature.id)
+        .where(
+            Signature.high_risk,
+            Signature.shredded_at.is_(None),
+            Signature.state == SignatureState.CONFIRMED,
+            exists().where(*letters, Delivery.state == State.ACCEPTED),
+            ~exists().where(*letters, needs_its_words),
+        )
+        .order_by(Signature.id)
+    )
+
+
+def _shred(session: Session, ids: Sequence[Any], now: datetime) -> None:
+    """The words, and what answers quote of them. Each letter's hash stays: the books balance by it."""
+    session.execute(
+        update(Signature)
+        .where(Signature.id.in_(ids))
+        .values(**dict.fromkeys(WORDS, ""), shredded_at=now)
+        .execution_options(synchronize_session=False)
+    )
+    session.execute(
+        update(Reply)
+        .where(Reply.signature_id.in_(ids))
+        .values(raw=None, quoted="")
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _came_long_ago(before: datetime) -> Select[Any]:
+    return select(Signature.id).where(Signature.network != "", Signature.created_at < before).order_by(Signature.id)
+
+
+def _forget_networks(session: Session, ids: Sequence[Any], now: datetime) -> None:
+    session.execute(
+        update(Signature).where(Signature.id.in_(ids)).values(network="").execution_options(synchronize_session=False)
+    )
+
+
 def _closed_long_ago(before: datetime) -> Select[Any]:
     closed = select(Campaign.id).where(Campaign.state == CampaignState.CLOSED, Campaign.closed_at < before)
     waiting = exists().where(Delivery.signature_id == Signature.id, Delivery.state.in_(UNSENT))
@@ -192,6 +240,13 @@ RULES = (
         _never_confirmed,
         _end_unconfirmed,
     ),
+    Rule(
+        "at_risk",
+        "words of signers at risk whose letters were delivered, or left {days} days ago",
+        "keep_risky_days",
+        _safe_to_shred,
+        _shred,
+    ),
     Rule("own_words", "own words of letters that left {days} days ago", "keep_words_days", _words_gone, _blank_words),
     Rule(
         "closed",
@@ -199,6 +254,13 @@ RULES = (
         "keep_closed_days",
         _closed_long_ago,
         _blank_signatures,
+    ),
+    Rule(
+        "networks",
+        "which network signatures of {days} days ago came from",
+        "keep_networks_days",
+        _came_long_ago,
+        _forget_networks,
     ),
     Rule(
         "reports",

@@ -190,6 +190,7 @@ class Desk:
                 targets=targets,
                 link=link,
                 expires_on=row.expires_at.astimezone(UTC).date() if is_confirmation and row.expires_at else None,
+                discreet=row.Signature.high_risk,
             )
             return compose_notice(
                 row.purpose,
@@ -218,6 +219,7 @@ class Desk:
                 link=receipt_url(self._settings, self._keys, row.Signature),
                 now=now,
                 language=row.Signature.language,
+                discreet=row.Signature.high_risk,
             )
 
         return Parcel(row.id, row.maybe_sent, write)
@@ -237,6 +239,7 @@ class Desk:
                 now=now,
                 language=speaker.code,
                 words_language=speaker.code if is_translated else campaign.language,
+                discreet=row.Signature.high_risk,
             )
 
         return Parcel(row.id, row.maybe_sent, write)

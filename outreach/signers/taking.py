@@ -171,7 +171,7 @@ def _signature(campaign: Campaign, supporter: Supporter, one: _Ready, now: datet
         campaign_id=campaign.id,
         supporter_id=supporter.id,
         state=SignatureState.CONFIRMED if confirmed_at else SignatureState.PENDING,
-        **signer.columns,
+        **{**signer.columns, "high_risk": campaign.high_risk},
         text_hash=one.text_hash,
         source=signer.source,
         evidence=f"imported {now:%Y-%m-%d} as confirmed by {signer.source}" if confirmed_at else "",

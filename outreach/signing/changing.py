@@ -136,6 +136,7 @@ def _form_of(session: Session, signature: Signature) -> SignForm:
         subject=signature.own_subject,
         body=signature.own_body,
         language=signature.language,
+        high_risk=signature.high_risk,
     )
 
 

@@ -52,6 +52,8 @@ class Pending:
     letters: tuple[Shown, ...]
     agreed: frozenset[str]  #: the purposes ticked on the form, see domain.consents.Purpose
     expires_at: datetime | None
+    language: str
+    is_high_risk: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,8 @@ def look(session: Session, token: str, *, keys: Keys, now: datetime) -> Pending:
         tuple(letters or ()) if shows else (),
         agreements.given_for(session, signature) if shows else frozenset(),
         link.expires_at,
+        language=signature.language,
+        is_high_risk=signature.high_risk,
     )
 
 

@@ -107,6 +107,7 @@ class Receipt:
     shows_name: bool  #: the signer's last word is that their name may be shown
     may_self_send: bool
     share: ShareLink | None
+    is_high_risk: bool
 
     @property
     def is_counted(self) -> bool:
@@ -137,6 +138,7 @@ def receipt(session: Session, token: str, *, keys: Keys, now: datetime) -> Recei
         shows_name=Purpose.SHOW_NAME in agreements.given_for(session, signature),
         may_self_send=campaign.self_send and is_confirmed,
         share=session.scalar(select(ShareLink).where(ShareLink.signature_id == signature.id)),
+        is_high_risk=signature.high_risk,
     )
 
 

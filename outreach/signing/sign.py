@@ -38,6 +38,7 @@ from . import agreements, doubts, links
 from .doubts import Arrival
 from .forms import Signer, SignForm, check
 from .letters import CampaignLetters, Shown, seal_words, text_hash
+from .risk import careful
 from .standing import household_key, own_among, standing_signatures
 from .supporters import find_or_make
 
@@ -161,7 +162,7 @@ def within(campaign: Campaign, letters: CampaignLetters, signer: Signer) -> Sign
     as_it_is = letters.open_part(replace(signer.fields, own_words="")) if body else ""
     if as_it_is in ("", body):  # nothing is open, or nothing was changed
         body = ""
-    return replace(signer, subject=subject, body=body)
+    return careful(campaign, replace(signer, subject=subject, body=body))
 
 
 def write(letters: CampaignLetters, signer: Signer) -> list[Shown]:

@@ -79,6 +79,8 @@ def environment(settings: Settings, speaker: Language | None = None) -> Environm
         base_url=settings.base_url,
         test_mode=settings.transport == "mailbox",
         static=static,
+        exit_url=settings.exit_url,
+        risky_days=settings.keep_risky_days,
         few=few,
     )
     env.filters.update(
@@ -108,12 +110,15 @@ def page(
 ) -> Response:
     """An answer made of `templates/pages/{name}`. It is `no-store` unless `headers` say otherwise.
 
+    What it shows of a campaign or a signer at risk says so by `is_high_risk`; then there is a way to leave at once.
+
     `own_language` is that of the signature it is about, `default_language` that of the campaign; the reader's own
     choice comes first (see `speaking`).
     """
     speaker = speaking.language_of(request, own=own_language, default=default_language)
     pages: Pages = request.app.state.pages
-    around = {"request": request, "ways": speaking.ways(request, speaker)}
+    at_risk = any(getattr(shown, "is_high_risk", False) for shown in context.values())
+    around = {"request": request, "ways": speaking.ways(request, speaker), "has_exit": at_risk}
     html = pages.template(name, speaker).render(around | context)
     response = HTMLResponse(html, status, dict(headers or {}), background=background)
     if not speaking.is_inner(request):

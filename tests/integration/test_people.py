@@ -283,12 +283,14 @@ def test_f9_a_run_ends_exactly_what_its_dry_run_listed(
     old_things(db, campaign, now)
     with db.read() as session:
         counts = session.execute(select(Counter.state, Counter.n)).all()
-        listed = people.overdue(session, settings, now=now)
+        listed = {rows.rule: rows.ids for rows in people.overdue(session, settings, now=now) if rows.ids}
         names = {s.id: s.name or s.own_words for s in session.scalars(select(Signature))}
 
-    assert [len(rows.ids) for rows in listed] == [1, 1, 1, 1, 1]
-    assert names[int(listed[0].ids[0])] == "Old Pending"
-    assert names[int(listed[2].ids[0])] == "Closed Signer"
+    assert {rule: len(ids) for rule, ids in listed.items()} == dict.fromkeys(
+        ("unconfirmed", "own_words", "closed", "reports", "replies"), 1
+    )
+    assert names[int(listed["unconfirmed"][0])] == "Old Pending"
+    assert names[int(listed["closed"][0])] == "Closed Signer"
 
     with db.begin() as session:
         people.apply(session, people.overdue(session, settings, now=now), actor="test", now=now)
@@ -297,7 +299,7 @@ def test_f9_a_run_ends_exactly_what_its_dry_run_listed(
         blank = {s.id for s in session.scalars(select(Signature).where(Signature.name == ""))}
         words, bodies = (set(session.scalars(select(column))) for column in (Signature.own_words, Signature.own_body))
         told = session.scalars(select(ProviderEvent.id).where(ProviderEvent.reason != "")).all()
-        assert blank == {listed[0].ids[0], listed[2].ids[0]}
+        assert blank == {listed["unconfirmed"][0], listed["closed"][0]}
         assert words == {"", "new words", "held words"}
         assert bodies == {"", "new words"}
         assert told == ["e89"]

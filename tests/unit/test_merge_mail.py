@@ -292,3 +292,19 @@ def test_c27_no_template_of_ours_names_anything_remote() -> None:
         for path in Path(folder("templates") / name).rglob("*.html"):
             page = path.read_text("utf-8")
             assert not re.search(r"<(img|link|script|iframe|base|form|object)\b|@import|url\(", page), path
+
+
+@pytest.mark.parametrize("purpose", ["confirm", "receipt"])
+@pytest.mark.parametrize("language", ["en", "es"])
+def test_before_it_is_opened_a_discreet_notice_tells_nothing_of_its_campaign(purpose: str, language: str) -> None:
+    title = "Stop the Raids"
+    mail = _notice(purpose, replace(NOTICE, campaign_title=title, discreet=True), language=language)
+    preheader = re.search(r'<span style="display:none[^>]*>([^<]*)<', mail.html)
+
+    assert preheader is not None
+    for shown in (mail.subject, preheader[1], *(value for _, value in mail.headers)):
+        assert "Raids" not in shown
+        assert "letter" not in shown.casefold()
+        assert "carta" not in shown.casefold()
+    assert title in mail.text
+    assert title in _notice(purpose, replace(NOTICE, campaign_title=title), language=language).subject
