@@ -146,7 +146,7 @@ def provider() -> Iterator[FakeSendGrid]:
         yield fake
 
 
-def test_f9_sendgrid_is_asked_to_erase_its_records_until_it_takes_the_job(
+def test_f8_sendgrid_is_asked_to_erase_its_records_until_it_takes_the_job(
     db: Database, with_settings: Callable[..., Settings], provider: FakeSendGrid, now: datetime
 ) -> None:
     by_sendgrid = with_settings(transport="sendgrid", sendgrid_api_key=API_KEY, sendgrid_host=provider.url)
