@@ -159,7 +159,7 @@ def test_the_receipt_has_words_for_every_state(site: Site) -> None:
 @pytest.mark.parametrize(
     ("reported", "said"),
     [
-        (EventState.DELIVERED, "The office’s mail server took it"),
+        (EventState.DELIVERED, "The office’s mail server took it. Whether somebody has read it"),
         (EventState.BOUNCED, "sent it back"),
         (EventState.DROPPED, "sent it back"),
     ],
