@@ -94,9 +94,8 @@ def listing(session: Session, campaign: Campaign) -> list[tuple[CampaignText, bo
     return [(text, is_whole(campaign, text)) for text in texts]
 
 
-def words_of(session: Session, campaign: Campaign, language: str) -> Words:
-    """The campaign's page in that language if it has one, else in its own."""
-    text = find(session, campaign, language) if language != campaign.language else None
+def words_of(campaign: Campaign, text: CampaignText | None) -> Words:
+    """The campaign's page as the text says it; in its own language without one, and where it is not whole."""
     if text is None or not is_whole(campaign, text):
         return _own(campaign)
     labels = {ask.position: ask for ask in campaign.asks}
@@ -114,11 +113,6 @@ def words_of(session: Session, campaign: Campaign, language: str) -> Words:
             for said, url in zip(text.asks, (labels[n].link_url for n in sorted(labels)), strict=True)
         ),
     )
-
-
-def title_of(session: Session, campaign: Campaign, language: str) -> str:
-    """The campaign's title in that language if it has one, else its own."""
-    return words_of(session, campaign, language).title
 
 
 def is_whole(campaign: Campaign, text: CampaignText) -> bool:

@@ -53,6 +53,17 @@ class Language:
         """ "ltr" or "rtl"."""
         return self.locale.text_direction
 
+    def name_of(self, code: str) -> str:
+        """What this language calls another: "English", "inglés"."""
+        try:
+            return Locale.parse(code, sep="-").get_language_name(self.locale) or code
+        except (UnknownLocaleError, ValueError):
+            return code
+
+    def marked(self, code: str) -> Markup:
+        """The attributes of an element whose text is in another language than the page; nothing where it is not."""
+        return Markup("") if code == self.code else Markup(' lang="{}" dir="{}"').format(code, direction(code))
+
     def say(self, text: str) -> str:
         """A sentence in this language; whatever else is given comes back as it is."""
         if not isinstance(text, Sentence):
@@ -93,8 +104,9 @@ class Language:
         """Make a template environment speak this language.
 
         Its templates write `{{ _('…') }}`, `{{ ngettext('…', '…', n) }}` and `{% trans %}`, and name the language by
-        `lang` and `direction`. Numbers and days that stand in messages are written out; other values are escaped
-        where the template escapes. A `Sentence` is said wherever one is printed.
+        `lang` and `direction`; `<p{{ in_language('ar') }}>` marks a text in another. Numbers and days that stand in
+        messages are written out; other values are escaped where the template escapes. A `Sentence` is said wherever
+        one is printed.
         """
         environment.add_extension("jinja2.ext.i18n")
         environment.policies["ext.i18n.trimmed"] = True
@@ -106,6 +118,8 @@ class Language:
             ngettext=self._ngettext_for_templates(),
             lang=self.code,
             direction=self.direction,
+            in_language=self.marked,
+            language_name=self.name_of,
         )
         environment.filters.update(
             number=self.number, day=self.day, weekday=self.weekday, moment=self.moment, listed=self.listed

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, selectinload
 
+from outreach import campaign_texts, replies
 from outreach.domain.consents import Purpose
 from outreach.domain.sentences import ngettext
 from outreach.errors import NotFound
@@ -54,7 +55,9 @@ class CampaignPage:
     slug: str
     title: str
     kind: CampaignKind
-    language: str
+    language: str  #: of the words on the page
+    languages: tuple[str, ...]  #: in which its words can be read
+    letter_language: str
     is_open: bool
     targets: tuple[str, ...]
     opening: str
@@ -67,6 +70,7 @@ class CampaignPage:
     lead: str
     co_sponsors: tuple[str, ...]
     signatures: int
+    wall: tuple[replies.Shown, ...]  #: what offices answered, where signer and organizer want it shown
     names: tuple[str, ...]  #: of the newest signers who agreed to be named: "Jane, Springfield"
     paper: Paper | None
     edit_subject: bool
@@ -116,8 +120,13 @@ def listed(session: Session, counts: Counts) -> list[Listed]:
     ]
 
 
-def read(session: Session, slug: str, counts: Counts, names: Names, *, organisation: str) -> CampaignPage:
-    """The page of a published or closed campaign; NotFound for drafts too. `organisation` is the engine's own name."""
+def read(
+    session: Session, slug: str, counts: Counts, names: Names, *, organisation: str, wished: str = ""
+) -> CampaignPage:
+    """The page of a published or closed campaign; NotFound for drafts too.
+
+    `organisation` is the engine's own name, `wished` the language its reader wishes for.
+    """
     row = session.scalar(
         select(Campaign)
         .where(Campaign.slug == slug, Campaign.state != CampaignState.DRAFT)
@@ -131,24 +140,29 @@ def read(session: Session, slug: str, counts: Counts, names: Names, *, organisat
         raise NotFound("There is no such campaign.", where=slug)
     sponsors = {one.organisation.name: one.role for one in row.sponsorships}
     letters = CampaignLetters.load(session, row)
+    texts = {text.language: text for text, is_whole in campaign_texts.listing(session, row) if is_whole}
+    words = campaign_texts.words_of(row, texts.get(wished))
     return CampaignPage(
         slug=row.slug,
-        title=row.title,
+        title=words.title,
         kind=row.kind,
-        language=row.language,
+        language=words.language,
+        languages=(row.language, *texts),
+        letter_language=row.language,
         is_open=row.state is CampaignState.PUBLISHED,
         targets=tuple(letters.labels),
-        opening=row.opening,
-        story=row.story,
-        why=row.why,
-        coalition=row.coalition,
+        opening=words.opening,
+        story=words.story,
+        why=words.why,
+        coalition=words.coalition,
         # Most pages say it within their story already; then once is enough.
-        call_to_act="" if row.call_to_act in row.opening + row.story + row.why else row.call_to_act,
-        demands=tuple(demand.text for demand in row.demands),
-        asks=tuple(AskShown(a.title, a.text, a.link_label, _web_only(a.link_url)) for a in row.asks),
+        call_to_act="" if words.call_to_act in words.opening + words.story + words.why else words.call_to_act,
+        demands=words.demands,
+        asks=tuple(AskShown(**ask | {"link_url": _web_only(ask["link_url"])}) for ask in words.asks),
         lead=next((name for name, role in sponsors.items() if role == "lead"), ""),
         co_sponsors=tuple(name for name, role in sponsors.items() if role != "lead"),
         signatures=counts.of(session, [row.id])[row.id],
+        wall=replies.wall(session, row.id),
         names=names.of(session, [row.id])[row.id],
         paper=paper_of(letters, may_rewrite=row.edit_body),
         edit_subject=row.edit_subject,

@@ -39,11 +39,13 @@ def language_of(request: Request, *, own: str = "", default: str = "") -> Langua
 
     `own` is that of the signature the page is about, `default` that of the campaign; "" where there is none.
     """
-    if is_inner(request):
-        return language(SOURCE)
-    asked = request.headers.get("accept-language", "")
+    return language(SOURCE if is_inner(request) else wished(request, own=own) or default)
+
+
+def wished(request: Request, *, own: str = "") -> str:
+    """The language of ours that the reader wishes for, or ""."""
     wishes = (chosen(request), request.cookies.get(_cookie(request), ""), own)
-    return language(next(filter(None, map(spoken, wishes)), "") or preferred(asked) or default)
+    return next(filter(None, map(spoken, wishes)), "") or preferred(request.headers.get("accept-language", ""))
 
 
 def is_inner(request: Request) -> bool:

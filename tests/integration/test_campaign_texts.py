@@ -52,7 +52,7 @@ def test_the_demo_brings_the_page_in_spanish_and_the_same_file_changes_nothing(
     with examples.read() as session:
         (text,) = session.scalars(select(CampaignText))
         campaign = campaigns.find(session, BUS)
-        words = campaign_texts.words_of(session, campaign, "es")
+        words = campaign_texts.words_of(campaign, campaign_texts.find(session, campaign, "es"))
 
     assert text.title == words.title == "Que el autobús nocturno siga circulando"
     assert [ask["title"] for ask in words.asks] == ["Que vuelva el autobús nocturno", "Paradas seguras"]
@@ -71,7 +71,7 @@ def test_a_text_that_lacks_a_part_is_refused_and_one_that_came_to_lack_it_is_not
         campaigns.find(session, BUS).why = "Because people walk home in the dark."
     with examples.read() as session:
         campaign = campaigns.find(session, BUS)
-        assert campaign_texts.words_of(session, campaign, "es").language == "en"
+        assert campaign_texts.words_of(campaign, campaign_texts.find(session, campaign, "es")).language == "en"
         assert [shown for _, shown in campaign_texts.listing(session, campaign)] == [False]
 
 
