@@ -19,7 +19,7 @@ from outreach.keys import Keys
 from outreach.languages import language
 from outreach.models import Database
 from outreach.settings import Settings
-from outreach.web import campaign_pages, kept, papers
+from outreach.web import campaign_pages, kept, papers, speaking
 from outreach.web.bell import bell
 from outreach.web.forms import FormState, posted
 from outreach.web.pages import db_of, keys_of, now_of, page, settings_of
@@ -158,7 +158,8 @@ def _campaign(
 def read_campaign(request: Request, session: Session, slug: str) -> campaign_pages.CampaignPage:
     """What the pages of this campaign say; NotFound for one that is not published."""
     state, organisation = request.app.state, settings_of(request).organisation
-    return campaign_pages.read(session, slug, state.counts, state.names, organisation=organisation)
+    wished = speaking.wished(request)
+    return campaign_pages.read(session, slug, state.counts, state.names, organisation=organisation, wished=wished)
 
 
 def sign_form(values: dict[str, str]) -> signing.SignForm:
