@@ -25,6 +25,7 @@ from outreach.keys import Keys
 from outreach.models import Database
 from outreach.settings import Settings
 from outreach.web import (
+    about,
     answers,
     budgets,
     campaign_settings,
@@ -75,6 +76,7 @@ SERVER: dict[str, Any] = {
 
 ROOMS = (
     public,
+    about,
     check_email,
     links,
     tracker,
