@@ -115,9 +115,9 @@ def kinds_of(session: Session, campaign_id: int) -> Counter[ReplyKind]:
     return Counter(dict(session.execute(counted).all()))
 
 
-def signers_replies(session: Session, signature_id: int) -> tuple[SignersReply, ...]:
-    """What the signer's own page shows, the oldest first."""
-    wanted = _ROWS.where(Reply.signature_id == signature_id, Reply.kind.in_(_FOR_SIGNERS))
+def signers_replies(session: Session, reference: str) -> tuple[SignersReply, ...]:
+    """What the signer's own page shows of answers to the signature with this ref, the oldest first."""
+    wanted = _ROWS.where(Signature.ref == reference, Reply.kind.in_(_FOR_SIGNERS))
     return tuple(
         SignersReply(
             row.Reply.ref,

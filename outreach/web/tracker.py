@@ -15,9 +15,10 @@ from fastapi import APIRouter, Request
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
-from outreach import forecasts, signing
+from outreach import forecasts, replies, signing
 from outreach.domain.deliveries import State
 from outreach.keys import Keys
+from outreach.replies import SignersReply
 from outreach.signing import Receipt, Shares
 from outreach.web.expected import Expected, expected
 from outreach.web.links import Db, Guarded, HeldKeys, Now
@@ -37,6 +38,7 @@ class Tracked:
     """Everything `/letter/TOKEN` says."""
 
     receipt: Receipt
+    replies: tuple[SignersReply, ...]
     expected: Mapping[int, Expected]  #: by delivery, for letters that wait in line
     signatures: int
     shares: Shares | None
@@ -66,6 +68,7 @@ def track(request: Request, session: Session, token: str, *, keys: Keys, now: da
     waiting = [letter.delivery for letter in receipt.letters if letter.state in (State.QUEUED, State.CLAIMED)]
     return Tracked(
         receipt,
+        replies.signers_replies(session, receipt.reference),
         {row.id: expected(forecasts.of_letter(session, row, now=now, settings=settings)) for row in waiting},
         counts.of(session, [receipt.campaign_id])[receipt.campaign_id],
         signing.shares(session, receipt.share) if receipt.share else None,

@@ -33,6 +33,7 @@ from tests.factories import KEYS
 from tests.fakes.events import SIGNATURE_HEADER, TIMESTAMP_HEADER, EventKey
 from tests.fakes.inbound import HOOK, SECRET, answer, parsed_form, raw_form
 from tests.integration.inside import browser, send
+from tests.sites import bare
 
 pytestmark = pytest.mark.usefixtures("rung")
 
@@ -348,6 +349,7 @@ def test_an_answer_stands_on_the_page_once_its_signer_and_an_organizer_want_it(
         posted = signer.post(f"/letter/receipt-of-jane/replies/{reply.ref}/share")
         assert posted.headers["location"] == "/letter/receipt-of-jane#answers"
     assert state_of(db) is ShareState.ASKED
+    assert "The campaign looks at it first." in signer.get("/letter/receipt-of-jane").text
     assert wall(db, letter) == ()
 
     assert send(organizer, page, f"{page}/approve", excerpt=" ").status_code == 422
@@ -357,6 +359,10 @@ def test_an_answer_stands_on_the_page_once_its_signer_and_an_organizer_want_it(
         signature = session.get_one(Signature, letter.signature_id)
         factories.consent(session, signature.supporter, purpose="show_name")
     assert [shown.signer for shown in wall(db, letter)] == ["Jane"]
+    assert "This answer stands on the campaign’s page." in signer.get("/letter/receipt-of-jane").text
+    said = bare(signer.get("/c/rents").text)
+    assert "What they answered Yes, we will build them." in said
+    assert "to Jane, 2 March 2026" in said
 
     signer.post(f"/letter/receipt-of-jane/replies/{reply.ref}/keep-private")
     assert wall(db, letter) == ()
