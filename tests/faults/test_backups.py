@@ -6,13 +6,10 @@ says so, and what the reports prove by then does not leave again.
 
 from __future__ import annotations
 
+import contextlib
 import json
-import os
 import shutil
 import sqlite3
-import subprocess
-import sys
-from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -20,9 +17,11 @@ from typing import Any
 import psycopg
 import pytest
 from sqlalchemy import make_url, select
+from typer.testing import CliRunner
 
 from outreach import outbox, people, suppression
 from outreach.audit import audit
+from outreach.cli.app import app
 from outreach.domain.deliveries import Stream
 from outreach.models import Alert, Delivery, Supporter
 from tests.bench import scene
@@ -40,7 +39,10 @@ class Backup:
         self._it, self._url = it, make_url(it.engine.settings.database)
         self._copy = folder / "backup.db"
         if it.engine.db.is_sqlite:
-            with closing(sqlite3.connect(str(self._url.database))) as now, closing(sqlite3.connect(self._copy)) as then:
+            with (
+                contextlib.closing(sqlite3.connect(str(self._url.database))) as now,
+                contextlib.closing(sqlite3.connect(self._copy)) as then,
+            ):
                 now.backup(then)
         else:
             self._server(f'CREATE DATABASE "{self._url.database}_backup" TEMPLATE "{self._url.database}"')
@@ -68,13 +70,9 @@ class Backup:
 
 def command(it: Trial, *words: str) -> dict[str, Any]:
     """What an operator types, answered as to a machine."""
-    done = subprocess.run(
-        [sys.executable, "-m", "outreach", *words, "--json"],
-        env={"PATH": os.environ["PATH"], **it.engine.environ},
-        cwd=it.engine.folder,
-        check=True,
-        capture_output=True,
-    )
+    with contextlib.chdir(it.engine.folder):  # no .env of a developer lies here
+        done = CliRunner().invoke(app, [*words, "--json"], env=it.engine.environ, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
     answer: dict[str, Any] = json.loads(done.stdout)
     return answer
 
