@@ -45,6 +45,7 @@ from outreach.web import (
     links,
     paper_receipts,
     people,
+    proofs,
     public,
     replies,
     retention,
@@ -60,9 +61,11 @@ from outreach.web import (
     waves,
 )
 from outreach.web.compressing import Compressor
+from outreach.web.gate import Bursts
 from outreach.web.guards import Guard
 from outreach.web.kept import Counts, Names
 from outreach.web.pages import STATIC, Pages
+from outreach.web.proofs import Proofs
 from outreach.web.rates import Rates
 from outreach.web.visits import Visits
 
@@ -77,6 +80,7 @@ SERVER: dict[str, Any] = {
 ROOMS = (
     public,
     about,
+    proofs,
     check_email,
     links,
     tracker,
@@ -129,6 +133,8 @@ def create_app(settings: Settings, db: Database | None = None, *, now: Callable[
     app.state.db = db or Database(settings.database, pool_size=10)
     app.state.keys = Keys(settings.secret_key)
     app.state.rates = Rates(settings, app.state.keys)
+    app.state.proofs = Proofs(app.state.keys, app.state.rates)
+    app.state.bursts = Bursts(settings)
     app.state.pages = Pages(settings)
     app.state.counts, app.state.names = Counts(), Names()
     app.state.visits = Visits(app.state.db, lambda: app.state.now())

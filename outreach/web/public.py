@@ -19,7 +19,7 @@ from outreach.keys import Keys
 from outreach.languages import language
 from outreach.models import Database
 from outreach.settings import Settings
-from outreach.web import campaign_pages, kept, papers, speaking
+from outreach.web import campaign_pages, gate, kept, papers, speaking
 from outreach.web.bell import bell
 from outreach.web.forms import FormState, posted
 from outreach.web.pages import db_of, keys_of, now_of, page, settings_of
@@ -98,8 +98,11 @@ def sign(
     try:
         if form.values.get("check"):
             return _check(request, slug, db, form, typed)
+        verdict = gate.judge(request, slug, form.values)
+        if verdict.asks:
+            return _campaign(request, slug, db, form, status=428)
         with db.begin() as session:
-            signing.sign(session, slug, typed, keys=keys, settings=settings, now=now)
+            signing.sign(session, slug, typed, keys=keys, settings=settings, now=now, arrival=verdict.arrival)
             reached("web_before_commit")
         reached("web_after_commit")
     except BadSignature as error:
@@ -124,7 +127,7 @@ def _check(request: Request, slug: str, db: Database, form: FormState, asked: si
     with db.read() as session:
         letters = signing.preview(session, slug, asked)
         shown = read_campaign(request, session, slug)
-    typed = {field: value for field, value in form.values.items() if field in KEPT and value}
+    typed = {field: value for field, value in form.values.items() if field in (*KEPT, *gate.CARRIED) and value}
     return page(
         request,
         "public/check.html",
@@ -152,6 +155,8 @@ def _campaign(
         form=form,
         trap=TRAP,
         wait=wait,
+        proves=status == 428 or gate.asks_at_first(request) or bool(form.values.get(gate.ASKED)),
+        is_asked=status == 428,
     )
 
 

@@ -1,7 +1,7 @@
 """How often one network may do something: a sliding window per purpose, in Redis when there is one for all.
 
 When Redis is away the count goes on in this process alone: a form that mails strangers is never left open, and a
-signer is never turned away because a server of ours is ill.
+signer is never turned away because a server of ours is ill. `is_alone` says so to who must be stricter then.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ class Rates:
     def __init__(self, settings: Settings, keys: Keys) -> None:
         self._hops = settings.trusted_hops
         self._salt = keys.sub_key("network")
-        self._here = SlidingWindowCounterRateLimiter(MemoryStorage())
+        self._memory = MemoryStorage()
+        self._here = SlidingWindowCounterRateLimiter(self._memory)
         self._redis = _redis(settings.redis_url) if settings.redis_url else None
         self._shared = SlidingWindowCounterRateLimiter(self._redis) if self._redis else None
         self._back_at = 0.0
@@ -49,6 +50,25 @@ class Rates:
         """As `take`, without counting."""
         return self._ask(request, purpose, per_minute, counting=False)
 
+    def is_first(self, name: str, *, seconds: int) -> bool:
+        """Whether this name is said for the first time within so long. Remembered in Redis, or by this process alone."""
+        key = "first/" + self._hash(name)
+        if self._asks_redis and self._redis is not None:
+            try:
+                return self._redis.incr(key, seconds) == 1
+            except StorageError as error:
+                self._lost(error)
+        return self._memory.incr(key, seconds) == 1
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether other processes count on their own now, so that together they let more pass than they should."""
+        return self._redis is not None and not self._asks_redis
+
+    def network_hash(self, request: Request) -> str:
+        """What is kept of where a request came from: enough to find others by, and nobody's address."""
+        return self._hash("network/" + network_of(request, self._hops))[:16]
+
     def close(self) -> None:
         """Let go of the connections to Redis."""
         if self._redis is not None:
@@ -56,18 +76,28 @@ class Rates:
 
     def _ask(self, request: Request, purpose: str, per_minute: int, *, counting: bool, subject: str = "") -> int:
         item, key = RateLimitItemPerMinute(per_minute), self._key(request, purpose, subject)
-        if self._shared is not None and time.monotonic() >= self._back_at:
+        if self._asks_redis and self._shared is not None:
             try:
                 return _wait(self._shared, item, key, counting)
             except StorageError as error:
-                self._back_at = time.monotonic() + _SECONDS_APART
-                log.warning("rates_counted_alone", error=type(error).__name__)
+                self._lost(error)
         return _wait(self._here, item, key, counting)
 
     def _key(self, request: Request, purpose: str, subject: str) -> str:
         # A keyed hash, so that no list of our visitors' addresses lies in Redis.
         subject = subject or network_of(request, self._hops)
-        return Keys(self._salt).sub_key(f"{purpose}/{subject}")[:32]
+        return self._hash(f"{purpose}/{subject}")
+
+    def _hash(self, name: str) -> str:
+        return Keys(self._salt).sub_key(name)[:32]
+
+    @property
+    def _asks_redis(self) -> bool:
+        return self._redis is not None and time.monotonic() >= self._back_at
+
+    def _lost(self, error: StorageError) -> None:
+        self._back_at = time.monotonic() + _SECONDS_APART
+        log.warning("rates_counted_alone", error=type(error).__name__)
 
 
 def network_of(request: Request, trusted_hops: int) -> str:

@@ -168,7 +168,7 @@ def sign(seconds: int, database: str, *, hands: int = 24, rate: float = 0.0, pro
 def _web(folder: Path, url: str, redis: str, processes: int) -> Iterator[tuple[int, list[int]]]:
     port = servers.free_port()
     more = {"PORT": str(port), "BASE_URL": f"http://127.0.0.1:{port}", "TRUSTED_HOPS": "1"}
-    more |= {"SIGNS_PER_MINUTE": _NO_LIMIT, "WEB_PROCESSES": str(processes)}
+    more |= {"SIGNS_PER_MINUTE": _NO_LIMIT, "DOMAIN_SIGNS_PER_MINUTE": _NO_LIMIT, "WEB_PROCESSES": str(processes)}
     web = subprocess.Popen(
         [sys.executable, "-m", "outreach", "web"],
         env=environ_of(folder, url, redis=redis, **more),
