@@ -26,6 +26,8 @@ UNLIMITED = 1_000_000
 _TICK = timedelta(microseconds=1)
 #: A lane that is full of what is in the air is looked at again so soon.
 _SOON = timedelta(seconds=5)
+#: A lane that has room again is found so late, by the sweep; what that costs may be made up for within some letters.
+_FOUND_LATE, _WITHIN = timedelta(seconds=6), 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,17 @@ def trickle(per_hour: int) -> tuple[int, timedelta]:
     return together, together * HOUR / per_hour
 
 
+def trickling(per_hour: int) -> list[tuple[int, timedelta]]:
+    """The windows of a trickle that loses nothing to being looked at late.
+
+    The next portion may leave a few seconds before its turn, and ten of them take as long as ten turns: were each to
+    wait from when the last one landed, 30 an hour would come to 29. The hour's own window is another matter and holds.
+    """
+    together, span = trickle(per_hour)
+    portions = min(_WITHIN, per_hour // together)
+    return [(together, max(span / 2, span - _FOUND_LATE)), (portions * together, portions * span)]
+
+
 def room(pace: Pace, ended: Sequence[datetime], flying: int, now: datetime) -> Room:
     """How many may leave a lane at `now`.
 
@@ -97,7 +110,7 @@ def _windows(pace: Pace, now: datetime) -> list[tuple[int, timedelta]]:
     per_hour = pace.per_hour_at(now)
     windows = []
     if per_hour is not None:
-        windows += [(per_hour, HOUR), trickle(per_hour)]
+        windows += [(per_hour, HOUR), *trickling(per_hour)]
     if pace.per_day is not None:
         windows.append((pace.per_day, DAY))
     return windows

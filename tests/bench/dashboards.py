@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
@@ -66,7 +67,7 @@ def look(rows: int, database: str) -> Looked:
         _fill(db, settings, rows)
         settle_down(db)
         client = signed_in(settings, db, lambda: datetime.now(UTC), Role.STAFF)
-        pages = {name: _p95(lambda path=path: _open(client, path)) for name, path in PAGES.items()}
+        pages = {name: _p95(partial(_open, client, path)) for name, path in PAGES.items()}
         return Looked(name_of(place), rows, pages, median(_times(lambda: _count(db), 3)))
 
 

@@ -17,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from outreach import outbox
 from outreach.domain.deliveries import Stream
-from outreach.domain.pacing import trickle
+from outreach.domain.pacing import trickling
 from outreach.models import Database, Lane, SignatureState
 from outreach.outbox import Answer, Books, Claim, Going
 from outreach.transports.base import NoAnswer, Receipt, Refused, Unavailable
@@ -171,7 +171,8 @@ class Mailbox(RuleBasedStateMachine):
 
     @invariant()
     def no_portion_is_larger_than_its_share(self) -> None:
-        self.no_span_holds_more_than(trickle)
+        self.no_span_holds_more_than(lambda cap: trickling(cap)[0])
+        self.no_span_holds_more_than(lambda cap: trickling(cap)[1])
 
     def no_span_holds_more_than(self, window: Callable[[int], tuple[int, timedelta]]) -> None:
         """Wherever a span begins: as many reach into it as the cap bears under which the last of them was claimed."""

@@ -166,7 +166,7 @@ def test_in_a_day_of_many_paces_no_letter_leaves_before_the_low_end() -> None:
             while not (left := room(pace, ended, 0, now)).now:
                 now = left.opens_at
             ended.append(now)
-            assert soonest(pace, n + 1) <= now + timedelta(seconds=1)
+            assert soonest(pace, n + 1) <= now + timedelta(minutes=1)  # for a trickle may hurry by some seconds
 
 
 _PACES = st.builds(

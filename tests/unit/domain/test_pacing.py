@@ -18,6 +18,7 @@ from outreach.domain.pacing import (
     room,
     spend,
     trickle,
+    trickling,
 )
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -48,8 +49,14 @@ def test_letters_trickle_one_by_one_or_in_what_five_minutes_bear(per_hour: int, 
 
 def test_the_next_letter_leaves_when_its_share_of_the_hour_is_over() -> None:
     left = room(Pace(per_hour=30), ago(1), 0, NOON)
-    assert (left.now, left.opens_at) == (0, NOON + MINUTE + TICK)
+    assert (left.now, left.opens_at) == (0, NOON + MINUTE - timedelta(seconds=6) + TICK)
     assert room(Pace(per_hour=30), ago(1), 0, left.opens_at).now == 1
+
+
+def test_ten_letters_take_as_long_as_ten_turns_however_early_each_of_them_left() -> None:
+    hurried = [NOON + n * timedelta(seconds=114.1) for n in range(10)]
+    left = room(Pace(per_hour=30), hurried, 0, hurried[-1] + 2 * MINUTE)
+    assert (left.now, left.opens_at) == (0, NOON + 20 * MINUTE + TICK)
 
 
 def test_what_flies_and_what_ended_within_the_hour_takes_room() -> None:
@@ -136,9 +143,22 @@ def test_a_waiting_crowd_leaves_evenly_and_the_cap_is_used(per_hour: int, minute
         landed += [now] * left.now
         assert left.now or left.opens_at > now
         now = max(left.opens_at, now + TICK)
-    together, span = trickle(per_hour)
-    assert all(sum(1 for at in landed if begin <= at <= begin + span) <= together for begin in set(landed))
+    for together, span in [*trickling(per_hour), (per_hour, HOUR)]:
+        assert all(sum(1 for at in landed if begin <= at <= begin + span) <= together for begin in set(landed))
     assert sum(1 for at in landed if at < NOON + HOUR) == per_hour
+
+
+@pytest.mark.parametrize(("per_hour", "least"), [(5, 49), (30, 297), (60, 590), (120, 1190)])
+def test_a_lane_that_is_looked_at_late_still_comes_to_its_cap(per_hour: int, least: int) -> None:
+    """Each look comes three seconds after there is room, each mail flies for half a second; ten hours of it."""
+    now, landed = NOON, list[datetime]()
+    while now < NOON + 10 * HOUR:
+        left = room(Pace(per_hour=per_hour), landed, 0, now)
+        landed += [now + timedelta(seconds=0.5)] * left.now
+        now = max(left.opens_at, now + timedelta(seconds=1)) + timedelta(seconds=3)
+    assert len(landed) >= least
+    left_at = [at - timedelta(seconds=0.5) for at in landed]
+    assert all(sum(1 for at in left_at if begin <= at <= begin + HOUR) <= per_hour for begin in left_at)
 
 
 # ---- fair shares ----------------------------------------------------------------------------------------------------
