@@ -12,6 +12,7 @@ confirm.py      what the confirmation page shows, and the one POST that makes it
 receipts.py     what became of the letters, and what may still be done
 changing.py     other words, or another name, until a letter leaves
 withdrawing.py  taking a signature back, or the name in public
+own_letters.py  the letters for somebody who sends them without signing
 self_sending.py their word that they sent a letter themselves
 sharing.py      a signer's short link, and who came by it
 """
@@ -23,6 +24,7 @@ from .doubts import Arrival
 from .forms import SignForm, check
 from .letters import CampaignLetters, Shown, target_label, text_hash
 from .links import confirm_url, receipt_url
+from .own_letters import OwnLetter, own_letters, self_send_campaign
 from .receipts import Receipt, ReceiptLetter, receipt
 from .self_sending import SELF_SENT, self_sent
 from .sharing import Shares, count_visits, issue_share, shared_campaign, shares, source_of
@@ -35,6 +37,7 @@ __all__ = [
     "CampaignLetters",
     "Changing",
     "Confirmed",
+    "OwnLetter",
     "Pending",
     "Receipt",
     "ReceiptLetter",
@@ -54,10 +57,12 @@ __all__ = [
     "end_change",
     "issue_share",
     "look",
+    "own_letters",
     "preview",
     "propose",
     "receipt",
     "receipt_url",
+    "self_send_campaign",
     "self_sent",
     "shared_campaign",
     "shares",

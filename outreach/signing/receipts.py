@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -19,8 +17,6 @@ from outreach.models import (
     Addressing,
     Campaign,
     Channel,
-    Contact,
-    ContactState,
     Delivery,
     LetterVersion,
     Reply,
@@ -35,6 +31,7 @@ from outreach.models import (
 from . import agreements, links
 from .changing import can_change
 from .letters import campaign_fields, signer_fields, target_label, write_version
+from .own_letters import ways_to_reach
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +151,7 @@ def _letters(session: Session, campaign: Campaign, signature: Signature) -> tupl
         .order_by(Addressing.position, Delivery.id)
     ).all()
     signer, campaign_part = signer_fields(signature), campaign_fields(session, campaign)
-    reached = _reached(session, (target.id for _, target, _ in rows))
+    reached = ways_to_reach(session, (target.id for _, target, _ in rows))
     mine = select(SelfSend).where(SelfSend.signature_id == signature.id)
     self_sent = {row.target_id: row for row in session.scalars(mine)}
     answers = Reply.signature_id == signature.id, Reply.kind == ReplyKind.HUMAN, Reply.forward_id.is_not(None)
@@ -181,16 +178,3 @@ def _letters(session: Session, campaign: Campaign, signature: Signature) -> tupl
             )
         )
     return tuple(found)
-
-
-def _reached(session: Session, target_ids: Iterable[int]) -> Mapping[int, Mapping[Channel, str]]:
-    """By target: its ways to be reached that work, and where each leads."""
-    contacts = session.scalars(
-        select(Contact).where(
-            Contact.target_id.in_(list(target_ids)), Contact.ended_at.is_(None), Contact.state == ContactState.OK
-        )
-    )
-    found: dict[int, dict[Channel, str]] = defaultdict(dict)
-    for contact in contacts:
-        found[contact.target_id][contact.channel] = contact.value
-    return found

@@ -79,6 +79,7 @@ class CampaignPage:
     embed_origins: tuple[str, ...]
     needs_postal_code: bool
     is_high_risk: bool
+    may_self_send: bool  #: whoever wants to may send the letter from their own mail instead
     agreements: Mapping[Purpose, str]  #: the exact sentences the consent ledger will keep
 
     @property
@@ -172,6 +173,7 @@ def read(
         embed_origins=tuple(row.embed_origins),
         needs_postal_code=row.needs_postal_code,
         is_high_risk=row.high_risk,
+        may_self_send=row.self_send,
         agreements=asked(letters, organisation=organisation, answers_directly=row.answers_directly),
     )
 

@@ -354,6 +354,20 @@ def test_a_letter_that_had_left_stays_and_the_page_says_so(site: Site) -> None:
     assert letters(site)[0].state is State.ACCEPTED
 
 
+def test_whoever_does_not_want_to_sign_may_send_it_and_nothing_of_that_is_kept(site: Site) -> None:
+    assert site.client.get("/c/shelters/send").status_code == 404, "not unless the campaign allows it"
+    assert "/c/shelters/send" not in site.get("/c/shelters")
+    site.set(self_send=True)
+    assert 'href="/c/shelters/send"' in site.get("/c/shelters")
+    assert site.client.post("/c/shelters/send", data={"name": "x@example.org"}).status_code == 422
+    words = "<b>Rain</b> & more."
+    answer = site.client.post("/c/shelters/send", data={"name": "Jane Doe", "own_words": words})
+    assert answer.status_code == 200
+    assert answer.text.count("Open in Gmail") == 2
+    assert answer.text.count("&lt;b&gt;Rain&lt;/b&gt; &amp; more.") == 3, "two letters, and the form"
+    assert site.count() == site.count(of=Delivery) == site.count(of=SelfSend) == site.count(of=Supporter) == 0
+
+
 def test_no_address_is_shown_where_the_campaign_does_not_let_signers_send(site: Site) -> None:
     html = site.get(confirmed(site))
     assert "I have sent it" not in html
