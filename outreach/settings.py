@@ -129,6 +129,11 @@ class Settings:
         return self.sendgrid_logs and bool(self.sendgrid_api_key)
 
     @property
+    def takes_posted_mail(self) -> bool:
+        """Whether anybody can prove that they may post mails to us."""
+        return bool(self.inbound_secret or self.sendgrid_inbound_keys)
+
+    @property
     def is_embedded(self) -> bool:
         """Whether this is the one-machine shape that needs no servers of its own."""
         return self.database.startswith("sqlite")

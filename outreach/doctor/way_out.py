@@ -140,7 +140,7 @@ def look_at_domains(settings: Settings, names: LookUp) -> Iterator[Finding]:
         return
     with ThreadPoolExecutor(16) as pool:
         looks = [pool.submit(look, domain) for domain in sorted(domains) for look in _looks(settings, names)]
-        looks.append(pool.submit(_replies, settings.reply_domain, names))
+        looks.append(pool.submit(_replies, settings, names))
         yield from (look.result() for look in looks)
 
 
@@ -196,9 +196,14 @@ def _dmarc(domain: str, names: LookUp) -> Finding:
     return _unknown(about) if None in answers else warn(about, "There is none.", "Large receivers ask for one.")
 
 
-def _replies(domain: str, names: LookUp) -> Finding:
-    about = f"MX of {domain}"
-    found = names(domain, "MX")
+def _replies(settings: Settings, names: LookUp) -> Finding:
+    about = f"MX of {settings.reply_domain}"
+    found = names(settings.reply_domain, "MX")
     if found is None:
         return _unknown(about)
-    return good(about, ", ".join(found)) if found else warn(about, "There is none: replies are lost.", "Publish one.")
+    if not found:
+        return warn(about, "There is none: replies are lost.", "Publish one.")
+    if "mx.sendgrid.net" in ", ".join(found).lower() and not settings.takes_posted_mail:
+        advice = "Set OUTREACH_INBOUND_SECRET, and put it in the address that SendGrid posts to."
+        return warn(about, "SendGrid takes replies there, and we refuse what it posts.", advice)
+    return good(about, ", ".join(found))

@@ -88,6 +88,7 @@ def test_well_kept_domains_pass(sendgrid: Settings) -> None:
         ("_dmarc.fairhomes.test", "TXT", [], "DMARC of news.fairhomes.test", Verdict.WARN),
         ("replies.fairhomes.test", "MX", [], "MX of replies.fairhomes.test", Verdict.WARN),
         ("replies.fairhomes.test", "MX", None, "MX of replies.fairhomes.test", Verdict.WARN),
+        ("replies.fairhomes.test", "MX", ["10 mx.sendgrid.net."], "MX of replies.fairhomes.test", Verdict.WARN),
     ],
 )
 def test_a_record_that_is_missing_or_wrong_is_told(

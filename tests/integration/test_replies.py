@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 from outreach import inbound, people, replies
 from outreach.cli.app import app
+from outreach.cli.base import Engine
 from outreach.domain.deliveries import MailClass, State, Stream
 from outreach.domain.mails import read_mail
 from outreach.domain.replies import ReplyKind, ShareState
@@ -467,6 +468,18 @@ def test_the_command_lists_and_shows_answers_for_people_and_machines(
     assert "Yes, we will." in run(app, ["replies", "show", reply.ref]).stdout
     assert run(app, ["replies", "list", "--kind", "bounce"]).stdout == "No answers.\n"
     assert isinstance(run(app, ["replies", "show", "nosuch"]).exception, NotFound)
+
+
+def test_a_mail_server_hands_over_an_answer_and_learns_nothing_about_which_aliases_there_are(
+    db: Database, settings: Settings, now: datetime, alias: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Engine, "now", lambda _self: now)
+    monkeypatch.setenv("OUTREACH_DATABASE_URL", settings.database)
+    monkeypatch.setenv("OUTREACH_SECRET_KEY", settings.secret_key)
+    nobodys = f"r-aaaaaaaaaaaaaaaa@{settings.reply_domain}"
+    for to, said in ((alias, "answers passed on: 1"), (alias, "answers kept: 1"), (nobodys, "dropped: 1")):
+        ran = CliRunner().invoke(app, ["inbound", "--to", to], input=answer(alias).decode())
+        assert (ran.exit_code, ran.stdout.strip()) == (0, said), ran.stderr
 
 
 def test_a_bad_excerpt_says_what_is_wrong_in_words_of_the_page(db: Database, letter: Delivery, now: datetime) -> None:
