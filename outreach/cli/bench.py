@@ -131,6 +131,20 @@ def dashboards(rows: Rows = 100_000, database: Base = Kind.POSTGRESQL, as_json: 
     _tell_figures(_bench("dashboards").look(rows, str(database)).as_json(), as_json)
 
 
+@app.command()
+def sign(
+    seconds: Annotated[int, typer.Option(min=1, max=3600, help="How long people sign.")] = 30,
+    database: Base = Kind.POSTGRESQL,
+    processes: Annotated[int, typer.Option(min=1, max=64, help="Web processes.")] = 2,
+    rate: Annotated[float, typer.Option(min=0, help="Forms a second that arrive; 0 is as fast as they are taken.")] = 0,
+    hands: Annotated[int, typer.Option(min=1, max=1000, help="Connections that are kept open.")] = 24,
+    as_json: Json = False,
+) -> None:
+    """People sign one campaign on the real page; every signature and its mail is looked for afterwards."""
+    ran = _bench("signing").sign(seconds, str(database), processes=processes, rate=rate, hands=hands)
+    _tell_figures(ran.as_json(), as_json)
+
+
 def _one(transport: str, letters: int, database: Kind, workers: int, celery: bool, profile: str, as_json: bool) -> None:
     report = _bench("report")
     run = report.one(transport, letters, str(database), celery=celery, processes=workers, profile=profile)
