@@ -1,8 +1,9 @@
-"""`outreach holidays`, `outreach budgets` and the pace of `outreach targets` as people and machines call them."""
+"""`outreach holidays`, `budgets`, `transports` and the pace of `targets` as people and machines call them."""
 
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,10 @@ from outreach.cli import budgets as budgets_cli
 from outreach.cli import campaign as campaign_cli
 from outreach.cli import holidays as holidays_cli
 from outreach.cli import targets as targets_cli
-from outreach.errors import BadInput, BadRows, NotFound
+from outreach.cli import transports as transports_cli
+from outreach.cli.base import engine
+from outreach.errors import BadInput, BadRows, NotFound, NotNow
+from outreach.models import ProviderState
 from outreach.paths import folder
 
 
@@ -66,3 +70,18 @@ def test_budgets_are_set_changed_listed_and_dropped() -> None:
     assert isinstance(run(budgets_cli, "drop", "stream:letters").exception, NotFound)
     assert isinstance(run(budgets_cli, "set", "everything", "--per-hour", "5").exception, BadInput)
     assert run(budgets_cli, "set", "stream:letters").exit_code == 2
+
+
+def test_a_way_out_that_is_closed_is_shown_and_tried_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    rung: list[Any] = []
+    monkeypatch.setattr(transports_cli.wake, "wake", lambda _url, *streams: rung.extend(streams))
+    assert answer(transports_cli, "list") == {"transports": []}
+    with engine() as here, here.db.begin() as session:
+        now = here.now()
+        until = now + timedelta(minutes=10)
+        session.add(ProviderState(transport="smtp", closed_until=until, reason="away", strikes=2, changed_at=now))
+    assert "smtp\tclosed until" in run(transports_cli, "list").stdout
+    assert answer(transports_cli, "try", "smtp") == {"transport": "smtp", "tried": True}
+    assert len(rung) == 3, "every stream may try it"
+    assert run(transports_cli, "list").stdout == "smtp\topen\n"
+    assert isinstance(run(transports_cli, "try", "smtp").exception, NotNow)
