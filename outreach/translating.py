@@ -26,6 +26,17 @@ _PLACEHOLDER = re.compile(r"%\((\w+)\)s|%%|%")
 _TAG = re.compile(r"</?[a-z][^>]*>|\{\{.*?\}\}|\{%.*?%\}")
 
 
+#: What Babel says of a catalogue that nobody has described.
+_BABELS = re.compile(r"# (?:Translations template|\w+ translations|Copyright|This file|FIRST)|#$")
+_HEAD = """{about}
+msgid ""
+msgstr ""
+"Language: {locale}\\n"
+"Content-Type: text/plain; charset=utf-8\\n"
+"Plural-Forms: {plurals}\\n"
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Lack:
     """One message that a language cannot say, and why."""
@@ -71,10 +82,17 @@ def update(code: str) -> Path:
     said = catalogue(code) if path.is_file() else Catalog(locale=_locale(code), fuzzy=False)
     said.update(messages(), no_fuzzy_matching=True)
     said.obsolete.clear()
-    written = BytesIO()
-    write_po(written, said, width=100, include_lineno=False, sort_by_file=True)
-    path.write_bytes(written.getvalue())
+    save(said, path)
     return path
+
+
+def save(said: Catalog, path: Path) -> None:
+    """Write a catalogue the way all of ours are: by place, with no more of a header than is read."""
+    written = BytesIO()
+    write_po(written, said, width=100, include_lineno=False, sort_by_file=True, omit_header=True)
+    about = next((line for line in said.header_comment.split("\n") if not _BABELS.match(line)), "#")
+    head = _HEAD.format(about=about, locale=said.locale, plurals=said.plural_forms)
+    path.write_text(f"{head}\n{written.getvalue().decode()}", "utf-8")
 
 
 def _path(code: str) -> Path:
