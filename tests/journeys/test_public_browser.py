@@ -46,6 +46,10 @@ def campaigns(site: Site) -> None:
         campaign.asks[0].link_url = "https://example.org/more"
         for _ in range(12):
             factories.signature(session, campaign, state=SignatureState.CONFIRMED)
+        night_bus = factories.campaign(session, slug="night-bus", kind=CampaignKind.LETTER)
+        night_bus.edit_subject = night_bus.edit_body = True
+        named = factories.signature(session, night_bus, state=SignatureState.CONFIRMED)
+        factories.consent(session, named.supporter, campaign=night_bus, purpose="show_name")
         factories.campaign(session, slug="won", title="Open the library on Sundays", state=CampaignState.CLOSED)
 
 
@@ -114,6 +118,8 @@ def test_from_reading_to_withdrawing(site: Site, visit: Visitor) -> None:
     page.get_by_label("Full name").fill("Jane Doe")
     page.get_by_label("Email", exact=True).fill("jane@example.org")
     page.get_by_role("button", name="Sign and send my letter").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Check your letters")
+    page.get_by_role("button", name="Sign and send my letter").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Check your email")
 
     page.goto(site.url + confirm_path(site))
@@ -137,10 +143,59 @@ def test_without_scripts_everything_works(site: Site, visit: Visitor) -> None:
     page.get_by_label("Full name").fill("Jane Doe")
     page.get_by_label("Email", exact=True).fill("jane@example.org")
     page.get_by_role("button", name="Sign and send my letter").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Check your letters")
+    page.get_by_role("button", name="Change Email").click()
+    expect(page.get_by_label("Email", exact=True)).to_have_value("jane@example.org")
+    page.get_by_role("button", name="Sign and send my letter").click()
+    page.get_by_role("button", name="Sign and send my letter").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Check your email")
     page.goto(site.url + confirm_path(site))
     page.get_by_role("button", name=re.compile("Confirm and send")).click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Thank you, Jane Doe")
+
+
+def test_a_letter_is_rewritten_on_its_paper_and_a_closed_tab_loses_nothing(site: Site, visit: Visitor) -> None:
+    page = visit("/c/night-bus", size=PHONE).page
+    letter = page.get_by_label("The letter’s text, which you may rewrite")
+    original = letter.input_value()
+    restore = page.get_by_role("button", name="Restore the original")
+    expect(restore).to_be_hidden()
+    letter.fill("Word " * 1600)
+    expect(page.locator("[data-left-of=body]")).to_have_text("Characters left: 2,000")
+    restore.click()
+    expect(letter).to_have_value(original)
+
+    letter.fill(original + "\n\nI drive it, and I know who waits: nurses and bakers, each night the same faces.")
+    page.get_by_label("Full name").fill("Jane Doe")
+    page.get_by_label(re.compile("Your own words")).fill("Please come and see it for yourself one night.")
+    expect(page.get_by_text("This is a letter of your own.")).to_be_visible()
+    page.reload()
+    expect(page.get_by_label("Full name")).to_have_value("Jane Doe")
+    expect(page.locator(".paper .slot").last).to_have_text("Jane Doe")
+    expect(letter).to_have_value(re.compile("each night the same faces"))
+
+    page.get_by_label("Email", exact=True).fill("jane@example.com")
+    page.get_by_role("button", name="Sign and send my letter").click()
+    expect(page.locator(".letter-text")).to_contain_text("each night the same faces")
+    page.get_by_role("button", name="Sign and send my letter").click()
+    expect(page.get_by_text("We have written to jane@example.com")).to_be_visible()
+    assert page.evaluate("localStorage.length") == 0
+    page.get_by_role("link", name="Change the address").click()
+    expect(page.get_by_label("Email", exact=True)).to_have_value("jane@example.com")
+    expect(letter).to_have_value(re.compile("each night the same faces"))
+
+
+def test_a_letter_as_it_stands_is_signed_at_once_and_at_high_risk_nothing_stays_behind(
+    site: Site, visit: Visitor
+) -> None:
+    with site.db.begin() as session:
+        session.scalars(select(Campaign).where(Campaign.slug == "night-bus")).one().high_risk = True
+    page = visit("/c/night-bus").page
+    page.get_by_label("Full name").fill("Jane Doe")
+    page.get_by_label("Email", exact=True).fill("jane@example.org")
+    assert page.evaluate("localStorage.length + sessionStorage.length") == 0
+    page.get_by_role("button", name="Sign and send my letter").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Check your email")
 
 
 def test_the_form_can_be_filled_by_keyboard_alone(site: Site, visit: Visitor) -> None:
@@ -240,7 +295,8 @@ def stop_paths(site: Site) -> Iterator[str]:
 
 def every_page(site: Site) -> Iterator[str]:
     """The path of each public page and of each of its states."""
-    yield from ("/", "/c/shelters", "/c/won", "/c/shelters/check-your-email", "/nowhere")
+    yield from ("/", "/c/shelters", "/c/night-bus", "/c/won", "/c/shelters/check-your-email", "/nowhere")
+    yield from ("/privacy", "/accessibility", "/contact")
     yield confirm_path(site, "open@example.org")
     yield confirm_path(site, "late@example.org", ago=timedelta(days=8))
     receipt = receipt_path(site, "follows@example.org")
@@ -257,7 +313,17 @@ def test_no_page_keeps_anybody_out(site: Site, visit: Visitor) -> None:
         assert answer is not None
         assert (answer.status == 404) == (path == "/nowhere"), path
         assert (path, shut_out(page)) == (path, [])
-    page.goto(site.url + "/c/shelters")
+    page.goto(site.url + "/c/night-bus")
+    page.get_by_label("Subject:").fill("")
     page.get_by_role("button", name="Sign and send my letter").click()
     expect(page.get_by_role("alert")).to_be_visible()
+    assert shut_out(page) == []
+    page.get_by_label("Full name").fill("Jane Doe")
+    page.get_by_label("Email", exact=True).fill("jane@example.org")
+    page.get_by_label("Subject:").fill("Our night bus")
+    page.get_by_role("button", name="Sign and send my letter").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Check your letter")
+    assert shut_out(page) == []
+    page.get_by_role("button", name="Sign and send my letter").click()
+    expect(page.get_by_text("We have written to jane@example.org")).to_be_visible()
     assert shut_out(page) == []
