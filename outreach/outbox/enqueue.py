@@ -190,9 +190,14 @@ def enqueue_notices(
 ) -> list[int]:
     """The same for many signatures: the ids of the new deliveries."""
     last = {} if are_first else _last_serials(session, [signature.id for signature in signatures], purpose)
-    people = select(Supporter.id, Supporter.address_hash).where(Supporter.id.in_([s.supporter_id for s in signatures]))
-    address_hashes = dict(session.execute(people).all())
-    lane_id = stream_lane(session, Stream.ACT, now=now)
+    if not signatures:
+        return []
+    lane = select(Lane.id).where(Lane.key == _stream_key(Stream.ACT)).scalar_subquery()
+    people = session.execute(
+        select(Supporter.id, Supporter.address_hash, lane).where(Supporter.id.in_([s.supporter_id for s in signatures]))
+    ).all()
+    address_hashes = {id_: address_hash for id_, address_hash, _ in people}
+    lane_id = people[0][2] or stream_lane(session, Stream.ACT, now=now)
     rows = []
     for signature in signatures:
         serial = last.get(signature.id, 0) + 1 if mail_class is MailClass.CONFIRMATION else 1
@@ -231,7 +236,7 @@ def _last_serials(session: Session, signature_ids: Sequence[int], purpose: str) 
 
 def stream_lane(session: Session, stream: Stream, *, now: datetime) -> int:
     """The lane without caps that mails of a stream share when no mailbox sets their pace."""
-    key = f"stream:{stream}"
+    key = _stream_key(stream)
     found = session.scalar(select(Lane.id).where(Lane.key == key))
     if found is not None:
         return found
@@ -240,6 +245,10 @@ def stream_lane(session: Session, stream: Stream, *, now: datetime) -> int:
         insert(Lane).values(key=key, stream=stream, days="all", zone="UTC", opens_at=now).on_conflict_do_nothing()
     )
     return session.execute(select(Lane.id).where(Lane.key == key)).scalar_one()
+
+
+def _stream_key(stream: Stream) -> str:
+    return f"stream:{stream}"
 
 
 def contact_changed(session: Session, target_id: int, *, now: datetime, actor: str) -> int:
