@@ -39,6 +39,7 @@ COLUMNS = {
 }
 STANDING = sa.text("state IN ('pending', 'confirmed')")
 SUSPECT = sa.text("suspect <> ''")
+CAME_BY = sa.text("source <> 'web'")
 
 
 def upgrade() -> None:
@@ -63,6 +64,7 @@ def upgrade() -> None:
             _add(table, name, kind, default)
     op.create_index("ix_signatures_invalidation_id", "signatures", ["invalidation_id"])
     op.create_index("ix_signatures_suspect", "signatures", ["id"], postgresql_where=SUSPECT, sqlite_where=SUSPECT)
+    op.create_index("ix_signatures_source", "signatures", ["source"], postgresql_where=CAME_BY, sqlite_where=CAME_BY)
     _counted("campaign_id", "state", "suspect")
     _standing("campaign_id", "supporter_id", "household_key")
 
@@ -203,6 +205,7 @@ def downgrade() -> None:
     _standing("campaign_id", "supporter_id")
     _counted("campaign_id", "state")
     op.drop_index("ix_signatures_suspect", "signatures")
+    op.drop_index("ix_signatures_source", "signatures")
     op.drop_index("ix_signatures_invalidation_id", "signatures")
     for table, columns in COLUMNS.items():
         for name, _, _ in columns:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from outreach import target_rows, targets
+from outreach import target_forms, target_rows, targets
 from outreach.cli import base, files
 from outreach.cli.base import Json
 from outreach.domain import pages
@@ -89,6 +89,10 @@ def set_(
     curve: Annotated[
         str | None, typer.Option("--curve", metavar="W,W,…|flat", help="24 weights, one for each hour of its day.")
     ] = None,
+    web_form: Annotated[
+        str | None,
+        typer.Option("--web-form", metavar="URL|none", help="Its web form, for an office that takes no mail."),
+    ] = None,
     bundle: Annotated[
         str | None, typer.Option("--bundle", metavar="on|off", help="One mail a day with all its letters.")
     ] = None,
@@ -97,7 +101,8 @@ def set_(
     """Give a target its mailbox, or change the mailbox's pace. Held letters go as soon as the pace allows."""
     limits = {"per_hour": per_hour, "per_day": per_day, "hours": hours, "days": days, "zone": zone}
     changes = targets.read_pace(**limits, calendar=calendar, curve=curve, bundle=bundle)
-    if email is None and not changes:
+    form = None if web_form is None else target_forms.checked_form(web_form)
+    if email is None and form is None and not changes:
         raise typer.BadParameter("Say what to set: --email, --per-hour, --per-day, --hours, or one of the others.")
     with base.engine() as engine:
         now = engine.now()
@@ -107,17 +112,21 @@ def set_(
                 targets.set_contact(
                     session, found, email=email, keys=engine.keys, settings=engine.settings, now=now, actor="cli"
                 )
+            if form is not None:
+                target_forms.set_form(session, found, form, now=now, actor="cli")
             if changes:
                 targets.set_pace(session, found, changes, now=now, actor="cli")
             reached = targets.reach(session, found)
             lane = reached.contact.lane if reached.contact else None
-            shown = _shown(reached)
+            shown = _shown(reached) | {"web_form": target_forms.form_of(session, found)}
             shared = targets.sharing(session, lane) if lane else 1
         wake(broker_url(engine.settings), Stream.LETTERS)
     if as_json:
         base.emit({**shown, "shared_by": shared})
         return
     base.row(f"{shown['office']} {shown['name']}", *_way(shown))
+    if shown["web_form"]:
+        base.out.print(f"Its web form is {shown['web_form']}.", markup=False)
     if shared > 1:
         base.out.print(f"{shared} targets are reached by this mailbox and share its pace.")
 

@@ -59,6 +59,13 @@ class Signature(Base):
         Index("ix_signatures_supporter_id", "supporter_id"),
         # How many signed, without reading the rows.
         Index("ix_signatures_campaign_state", "campaign_id", "state", "suspect"),
+        # Who came by a short link or a partner; most came by neither.
+        Index(
+            "ix_signatures_source",
+            "source",
+            postgresql_where=text("source <> 'web'"),
+            sqlite_where=text("source <> 'web'"),
+        ),
         Index(
             "ix_signatures_suspect",
             "id",

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, literal_column, select, update
 from sqlalchemy.orm import Session
 
 from outreach.errors import NotFound
@@ -40,11 +40,9 @@ def issue_share(session: Session, signature: Signature, *, now: datetime) -> Non
 
 def shares(session: Session, link: ShareLink) -> Shares:
     """How often the link was opened, and how many signed who came by it."""
-    signed = (
-        select(func.count())
-        .select_from(Signature)
-        .where(Signature.source == source_of(link.code), Signature.is_counted)
-    )
+    # The second condition says nothing new; it is what the index is for.
+    mine = (Signature.source == source_of(link.code)) & (Signature.source != literal_column("'web'"))
+    signed = select(func.count()).select_from(Signature).where(mine, Signature.is_counted)
     return Shares(link.code, link.visits, session.scalar(signed) or 0)
 
 
