@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, selectinload
 
-from outreach import replies
 from outreach import campaign_texts, replies
 from outreach.domain.consents import Purpose
 from outreach.domain.sentences import ngettext
@@ -71,7 +70,6 @@ class CampaignPage:
     lead: str
     co_sponsors: tuple[str, ...]
     signatures: int
-    wall: tuple[replies.Shown, ...]  #: what offices answered, where signer and organizer want it shown
     wall: tuple[replies.Shown, ...]  #: what offices answered, where signer and organizer want it shown
     names: tuple[str, ...]  #: of the newest signers who agreed to be named: "Jane, Springfield"
     paper: Paper | None
@@ -165,7 +163,6 @@ def read(
         lead=next((name for name, role in sponsors.items() if role == "lead"), ""),
         co_sponsors=tuple(name for name, role in sponsors.items() if role != "lead"),
         signatures=counts.of(session, [row.id])[row.id],
-        wall=replies.wall(session, row.id),
         wall=replies.wall(session, row.id),
         names=names.of(session, [row.id])[row.id],
         paper=paper_of(letters, may_rewrite=row.edit_body),
