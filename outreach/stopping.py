@@ -20,7 +20,7 @@ from outreach.domain.consents import Purpose
 from outreach.errors import NotFound
 from outreach.keys import Keys
 from outreach.merge import Stop
-from outreach.models import Campaign, Consent, Organisation, Sponsorship, Supporter, Suppression
+from outreach.models import Campaign, Consent, Organisation, Signature, Sponsorship, Supporter, Suppression
 from outreach.settings import Settings
 from outreach.suppression import lift, suppress
 
@@ -43,6 +43,8 @@ class Reader:
     supporter: Supporter
     campaign: Campaign
     organisation: Organisation | None  #: the campaign's lead
+    language: str = ""  #: in which they signed
+    is_high_risk: bool = False
 
     def scope(self, much: Much) -> str:
         """The suppression's scope. Without a lead organisation its mailings are all there are."""
@@ -75,6 +77,14 @@ def reader_of(session: Session, token: str, *, keys: Keys) -> Reader:
     lead = (
         select(Organisation).join(Sponsorship).where(Sponsorship.campaign_id == campaign.id, Sponsorship.role == "lead")
     )
+    signed = (
+        select(Signature)
+        .where(Signature.supporter_id == supporter.id, Signature.campaign_id == campaign.id)
+        .order_by(Signature.id.desc())
+        .limit(1)
+    )
+    if signature := session.scalar(signed):
+        return Reader(supporter, campaign, session.scalar(lead), signature.language, signature.high_risk)
     return Reader(supporter, campaign, session.scalar(lead))
 
 

@@ -57,7 +57,14 @@ def look(request: Request, token: str, db: Db, keys: HeldKeys, now: Now) -> Resp
     """The letters, word for word as they would leave, and the one button."""
     with db.read() as session:
         pending = signing.look(session, token, keys=keys, now=now)
-    return page(request, "public/confirm.html", status=_STATUS[pending.state], pending=pending, token=token)
+    return page(
+        request,
+        "public/confirm.html",
+        status=_STATUS[pending.state],
+        own_language=pending.language,
+        pending=pending,
+        token=token,
+    )
 
 
 @router.post("/confirm/{token}", dependencies=[Guarded])

@@ -78,7 +78,10 @@ def _page(
     return page(
         request,
         "public/unsubscribe.html",
+        own_language=reader.language,
+        default_language=reader.campaign.language,
         token=token,
+        reader=reader,
         campaign=reader.campaign.title,
         organisation=reader.organisation.name if reader.organisation else "",
         stopped=stopped[0].value if stopped else "",

@@ -1,0 +1,135 @@
+"""Which language a page answers in, how its reader takes another, and that a new language is one file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from outreach import languages, translating
+from outreach.domain.deliveries import MailClass
+from outreach.models import Consent, Delivery, Signature
+from outreach.sending.parcels import Desk
+from tests import factories
+from tests.sites import Site, bare
+
+SPANISH = {"accept-language": "es-MX,es;q=0.9,en;q=0.5"}
+
+
+def lang(html: str) -> str:
+    return html.partition('<html lang="')[2].partition('"')[0]
+
+
+def get(site: Site, path: str, **headers: str) -> str:
+    return site.client.get(path, headers={name.replace("_", "-"): value for name, value in headers.items()}).text
+
+
+def test_a_page_speaks_the_browsers_language_and_what_its_reader_chose_counts_more(site: Site) -> None:
+    assert lang(get(site, "/c/shelters")) == "en"
+    assert lang(get(site, "/c/shelters", accept_language=SPANISH["accept-language"])) == "es"
+
+    chosen = site.client.get("/c/shelters?lang=es")
+    assert lang(chosen.text) == "es"
+    cookie = chosen.headers["set-cookie"]
+    assert cookie.startswith("outreach-lang=es")
+    assert "HttpOnly" in cookie
+    assert "Max-Age" not in cookie  # it ends with the browser
+    assert lang(get(site, "/", accept_language="en")) == "es"
+    assert lang(get(site, "/?lang=tlh", accept_language="en")) == "es"
+
+
+def test_answers_say_what_they_depend_on_and_what_they_are_in(site: Site) -> None:
+    answer = site.client.get("/c/shelters", headers=SPANISH)
+
+    assert answer.headers["content-language"] == "es"
+    assert {"Accept-Language", "Cookie"} <= {part.strip() for part in answer.headers["vary"].split(",")}
+
+
+def test_the_switch_leads_to_the_same_page_in_each_language(site: Site) -> None:
+    confirm = site.sign()
+    for path in ("/", "/c/shelters", confirm):
+        html = get(site, path)
+        assert f'<a href="{path}?lang=es" lang="es" hreflang="es"' in html
+        assert '<span aria-current="true" lang="en">English</span>' in html
+    assert "lang=es" not in get(site, "/nowhere")
+
+
+def test_inner_pages_are_english_whatever_is_asked_for(site: Site) -> None:
+    for path in ("/sign-in?lang=es", "/dev/mail?lang=es"):
+        answer = site.client.get(path, headers=SPANISH)
+        assert lang(answer.text) == "en"
+        assert "outreach-lang" not in answer.headers.get("set-cookie", "")
+
+
+def test_a_campaign_in_another_language_speaks_it_to_who_asks_for_none(site: Site) -> None:
+    site.set(language="es")
+    assert lang(get(site, "/c/shelters")) == "es"
+    assert lang(get(site, "/c/shelters", accept_language="en")) == "en"
+
+
+def test_errors_consents_and_the_mail_are_in_the_language_of_the_form(site: Site) -> None:
+    wrong = site.client.post(
+        "/c/shelters/sign", data={"name": "", "email": "nobody", "language": "es"}, headers=SPANISH
+    )
+    assert wrong.status_code == 422
+    assert "Escriba su nombre tal como debe aparecer al pie de la carta." in bare(wrong.text)
+    assert "No podemos escribir a esta dirección." in bare(wrong.text)
+
+    confirm = site.sign(language="es", updates="yes")
+    with site.db.read() as session:
+        assert session.scalars(select(Signature.language)).one() == "es"
+        consents = session.scalars(select(Consent).order_by(Consent.id)).all()
+        assert {consent.language for consent in consents} == {"es"}
+        assert any(consent.wording.endswith("hasta que yo diga basta.") for consent in consents)
+        mail_id = session.scalars(select(Delivery.id).where(Delivery.mail_class == MailClass.CONFIRMATION)).one()
+        (parcel,) = Desk(site.settings, site.keys).make_up(session, [mail_id])
+        mail = parcel.write(site.now)
+    assert mail.subject == "Confirme su carta: A bus shelter for every stop"
+    assert "El enlace funciona hasta el 9 de marzo de 2026." in mail.text
+    assert '<html lang="es" dir="ltr">' in mail.html
+    site.client.cookies.clear()
+    assert lang(get(site, confirm)) == "es"  # the mail's reader has chosen nothing here, but signed in Spanish
+
+
+def test_error_pages_speak_it_too(site: Site) -> None:
+    assert "Página no encontrada" in bare(get(site, "/nowhere", accept_language="es"))
+
+
+@pytest.fixture
+def pseudo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A language written from right to left, made of one file and nothing else."""
+    monkeypatch.setattr(languages, "LOCALE", tmp_path)
+    monkeypatch.setattr(translating, "LOCALE", tmp_path)
+    said = translating.update("ar")
+    catalogue = translating.catalogue("ar")
+    for message in catalogue:
+        if message.id:
+            forms = (message.id,) if isinstance(message.id, str) else message.id
+            marked = tuple(f"⟦{form}⟧" for form in forms)
+            message.string = marked[0] if isinstance(message.id, str) else (marked[-1],) * catalogue.num_plurals
+    translating.save(catalogue, said)
+    for cached in (languages.languages, languages._speakers):
+        cached.cache_clear()
+    assert translating.lacking("ar") == []
+    yield "ar"
+    monkeypatch.undo()
+    for cached in (languages.languages, languages._speakers):
+        cached.cache_clear()
+
+
+def test_a_new_language_is_one_file(pseudo: str, site: Site) -> None:
+    with site.db.begin() as session:
+        factories.campaign(session, title="Another one")
+    html = get(site, f"/c/shelters?lang={pseudo}")
+
+    assert '<html lang="ar" dir="rtl">' in html
+    assert 'lang="ar">العربية</span>' in html
+    assert '<h1 lang="en" dir="ltr">A bus shelter for every stop</h1>' in html
+    assert "⟦" in bare(get(site, "/"))
+    form = bare(html.partition('<form id="sign-form"')[2].partition("</form>")[0]).partition(">")[2]
+    while (inner := re.sub(r"⟦[^⟦⟧]*⟧", "", form)) != form:
+        form = inner
+    assert form.strip() == ""  # every word of it goes through the file
