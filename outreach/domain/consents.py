@@ -49,7 +49,8 @@ def wording(purpose: Purpose, *, organisation: str, targets: Sequence[str] = ())
             targets=few(targets),
         )
     return _(
-        "%(organisation)s may show my first name on this campaign’s page, until I say stop.", organisation=organisation
+        "%(organisation)s may show my first name and city on this campaign’s page, until I say stop.",
+        organisation=organisation,
     )
 
 
