@@ -10,8 +10,9 @@ from fastapi.routing import APIRoute
 from sqlalchemy import select
 from starlette.testclient import TestClient
 
-from outreach import accounts, ladders, outbox
-from outreach.domain.deliveries import State
+from outreach import accounts, ladders, moderation, outbox
+from outreach.domain.deliveries import MailClass, State
+from outreach.domain.sieves import Sieve
 from outreach.models import (
     AuditEntry,
     Brake,
@@ -19,6 +20,7 @@ from outreach.models import (
     Database,
     Delivery,
     Holiday,
+    Invalidation,
     Ladder,
     Reply,
     Role,
@@ -28,6 +30,7 @@ from outreach.models import (
     Wave,
     WaveState,
 )
+from outreach.outbox.causes import Cause
 from outreach.settings import Settings
 from outreach.web.app import create_app
 from tests import factories
@@ -70,6 +73,8 @@ def expected(method: str, path: str, who: str) -> set[int]:
 
 def acts_of(pattern: str) -> list[str]:
     """The acts that a path may name."""
+    if "{act}" in pattern:
+        return ["retry", "handled"]
     if "{name}" not in pattern:
         return [""]
     return ["pause", "resume", "cancel"] if "/waves/" in pattern else ["hold", "release", "cancel", "resend"]
@@ -98,6 +103,7 @@ def test_every_page_asks_who_is_there_and_every_form_for_its_token(
         outbox.set_budget(session, "stream:letters", per_hour=600)
         built = ladders.build(session, campaign, "After", ladders.DEFAULTS, now=now, actor="test", checked=True)
         ladder, step = built.id, built.rungs[0].id
+        ended = moderation.start(session, campaign.id, Sieve(name="j*"), reason="a test", now=now, actor="test").id
         outbox.pull_brake(session, "all", actor="cli", reason="a test", now=now)
         del draft
     role = {"organizer": Role.ORGANIZER, "staff": Role.STAFF}.get(who)
@@ -116,6 +122,8 @@ def test_every_page_asks_who_is_there_and_every_form_for_its_token(
                     Rung,
                     Budget,
                     Holiday,
+                    Invalidation,
+                    factories.Signature,
                     factories.Campaign,
                     factories.Contact,
                     Reply,
@@ -129,6 +137,8 @@ def test_every_page_asks_who_is_there_and_every_form_for_its_token(
     def ref_in(pattern: str, act: str) -> str:
         if "replies" in pattern:
             return replied
+        if "failures" in pattern:
+            return Cause(MailClass.LETTER, State.IN_DOUBT, "").ref
         return target if "targets" in pattern else ref_of.get(act, ref_of["hold"])
 
     before = rows()
@@ -136,8 +146,10 @@ def test_every_page_asks_who_is_there_and_every_form_for_its_token(
         for act in acts_of(pattern):
             path = (
                 pattern.replace("{name}", act)
+                .replace("{act}", act)
                 .replace("{number:int}", number_in(pattern, act))
                 .replace("{step:int}", str(step))
+                .replace("{invalidation:int}", str(ended))
                 .replace("{key}", "stream:letters")
                 .replace("{slug}", "draft" if "publish" in pattern else "rents")
                 .replace("{ref}", ref_in(pattern, act))
