@@ -79,6 +79,17 @@ def test_b12_a_link_that_is_used_after_the_campaign_closed_says_so_and_counts_no
     assert site.confirm(used) == receipt
 
 
+def test_b12_an_old_link_of_a_confirmed_signature_says_where_its_page_is_found(site: Site) -> None:
+    path = site.sign()
+    site.confirm(path)
+    assert "See what became of my letter" in site.get(path)
+    site.now += timedelta(days=7, seconds=1)
+    html = site.get(path)
+    assert "The newest mail from us has a link that always works." in html
+    assert "<form" not in html, "a button that only leads back here"
+    assert "Jane Doe" not in html
+
+
 def test_b12_a_link_for_other_words_than_the_newest_says_so(site: Site) -> None:
     old = site.sign()
     site.now += timedelta(minutes=5)
