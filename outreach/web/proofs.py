@@ -20,8 +20,8 @@ from outreach.web.rates import Rates
 router = APIRouter(include_in_schema=False)
 
 _ALGORITHM = "PBKDF2/SHA-256"
-#: Rounds of one try, of which a solver needs 256 on average: about a second on a phone with four workers.
-_COST = 2000
+#: Rounds of one try, of which a solver needs 256 on average: about half a second on a laptop, two on a phone.
+_COST = 5000
 #: Long enough to write a letter meanwhile; the widget asks for a new one by itself.
 _SECONDS = 3600
 _LONGEST = 4000

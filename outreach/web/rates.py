@@ -51,7 +51,7 @@ class Rates:
         return self._ask(request, purpose, per_minute, counting=False)
 
     def is_first(self, name: str, *, seconds: int) -> bool:
-        """Whether this name is said for the first time within so long. Remembered in Redis, or by this process alone."""
+        """Whether this name is said for the first time within so long. Kept in Redis, or by this process alone."""
         key = "first/" + self._hash(name)
         if self._asks_redis and self._redis is not None:
             try:

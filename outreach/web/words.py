@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 from outreach.domain.deliveries import EventState, MailClass, State, Stream
 from outreach.domain.ladders import Trigger
 from outreach.domain.replies import ReplyKind, ShareState
+from outreach.domain.suspects import Suspicion
 from outreach.models import CampaignState
-from outreach.outbox import EVERYTHING
+from outreach.outbox import EVERYTHING, INVALIDATED
 
 #: state → (tag, colour of the tag, what it means)
 STATES: dict[State, tuple[str, str, str]] = {
@@ -93,8 +94,18 @@ CAMPAIGNS: dict[CampaignState, tuple[str, str]] = {
     CampaignState.CLOSED: ("Closed", "warn"),
 }
 
+#: Why a signature is set aside.
+SUSPICIONS: dict[Suspicion, str] = {
+    Suspicion.NETWORK: "Many from one network, without proof",
+    Suspicion.BURST: "A burst on the campaign, without proof",
+    Suspicion.MAIL_DOMAIN: "Many addresses of one mail domain, without proof",
+    Suspicion.HOUSEHOLD: "Many names at one address",
+    Suspicion.LOOKS_LIKE_TARGET: "Looks like somebody written to",
+}
+
 #: The engine's own words for why something moved.
 _REASONS = {
+    "suspect": "Its signature is set aside until staff have looked",
     "no_contact": "The target has no email contact",
     "wave": "Waits for a wave",
     "staff": "No reason given",
@@ -118,6 +129,8 @@ _REASONS = {
 
 def reason(text: str) -> str:
     """The engine's own reasons as sentences; what a person or a provider wrote stays as it is."""
+    if text.startswith(f"{INVALIDATED}:"):
+        return "Its signature was ended by staff"
     return _REASONS.get(text, text)
 
 
