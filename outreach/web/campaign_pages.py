@@ -23,6 +23,7 @@ from outreach.models import (
 )
 from outreach.signing import CampaignLetters, target_label
 from outreach.signing.agreements import asked
+from outreach.web.delays import Delay, delays
 from outreach.web.kept import Counts, Names
 from outreach.web.papers import Paper, paper_of
 
@@ -73,6 +74,7 @@ class CampaignPage:
     wall: tuple[replies.Shown, ...]  #: what offices answered, where signer and organizer want it shown
     names: tuple[str, ...]  #: of the newest signers who agreed to be named: "Jane, Springfield"
     paper: Paper | None
+    delays: tuple[Delay, ...]  #: whose letters would have to wait
     edit_subject: bool
     embed_origins: tuple[str, ...]
     needs_postal_code: bool
@@ -166,6 +168,7 @@ def read(
         wall=replies.wall(session, row.id),
         names=names.of(session, [row.id])[row.id],
         paper=paper_of(letters, may_rewrite=row.edit_body),
+        delays=delays(session, row.id) if row.state is CampaignState.PUBLISHED else (),
         edit_subject=row.edit_subject,
         embed_origins=tuple(row.embed_origins),
         needs_postal_code=row.needs_postal_code,

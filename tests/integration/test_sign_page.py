@@ -11,7 +11,17 @@ from sqlalchemy import select
 
 from outreach.domain.deliveries import MailClass
 from outreach.languages import language
-from outreach.models import Campaign, CampaignState, Delivery, Signature, SignatureState
+from outreach.models import (
+    Campaign,
+    CampaignState,
+    Channel,
+    Contact,
+    ContactState,
+    Delivery,
+    Signature,
+    SignatureState,
+    Target,
+)
 from outreach.web.kept import Names
 from outreach.web.papers import SLOTS
 from tests import factories
@@ -218,3 +228,23 @@ def test_only_who_agreed_is_named_and_at_high_risk_by_an_initial(site: Site) -> 
 def test_every_page_leads_to_privacy_accessibility_and_contact(site: Site, path: str) -> None:
     assert f'href="{path}"' in site.get(LETTER)
     assert "help@outreach.example.org" in site.get(path)
+
+
+# Offices that wait
+
+
+def test_the_form_says_whose_letters_would_have_to_wait_and_why(site: Site) -> None:
+    assert "delay" not in site.get(LETTER)
+    with site.db.begin() as session:
+        mayor, council = session.scalars(select(Target).order_by(Target.id))
+        mayor.contacts[0].state = ContactState.FAILING
+        council.contacts[0].ended_at = site.now
+    html = bare(site.get(LETTER))
+    assert "The inbox of Mayor of Springfield Alex Rivera takes no mail at the moment." in html
+    assert "We have no address for Transit Commissioner Sam Okafor yet." in html
+    with site.db.begin() as session:
+        form = Contact(
+            target_id=council.id, channel=Channel.WEBFORM, value="https://example.gov/w", created_at=site.now
+        )
+        session.add(form)
+    assert "Transit Commissioner Sam Okafor takes web forms only" in bare(site.get(LETTER))
