@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from outreach import languages, translating
+from outreach import translating
 from outreach.domain.deliveries import MailClass
 from outreach.models import Consent, Delivery, Signature
 from outreach.sending.parcels import Desk
-from tests import factories
+from tests import pseudo
 from tests.sites import Site, bare
 
 SPANISH = {"accept-language": "es-MX,es;q=0.9,en;q=0.5"}
@@ -99,31 +99,14 @@ def test_error_pages_speak_it_too(site: Site) -> None:
 
 
 @pytest.fixture
-def pseudo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A language written from right to left, made of one file and nothing else."""
-    monkeypatch.setattr(languages, "LOCALE", tmp_path)
-    monkeypatch.setattr(translating, "LOCALE", tmp_path)
-    said = translating.update("ar")
-    catalogue = translating.catalogue("ar")
-    for message in catalogue:
-        if message.id:
-            forms = (message.id,) if isinstance(message.id, str) else message.id
-            marked = tuple(f"⟦{form}⟧" for form in forms)
-            message.string = marked[0] if isinstance(message.id, str) else (marked[-1],) * catalogue.num_plurals
-    translating.save(catalogue, said)
-    for cached in (languages.languages, languages._speakers):
-        cached.cache_clear()
-    assert translating.lacking("ar") == []
-    yield "ar"
-    monkeypatch.undo()
-    for cached in (languages.languages, languages._speakers):
-        cached.cache_clear()
+def foreign(tmp_path: Path) -> Iterator[str]:
+    with pseudo.spoken(tmp_path) as code:
+        yield code
 
 
-def test_a_new_language_is_one_file(pseudo: str, site: Site) -> None:
-    with site.db.begin() as session:
-        factories.campaign(session, title="Another one")
-    html = get(site, f"/c/shelters?lang={pseudo}")
+def test_a_new_language_is_one_file(foreign: str, site: Site) -> None:
+    assert translating.lacking(foreign) == []
+    html = get(site, f"/c/shelters?lang={foreign}")
 
     assert '<html lang="ar" dir="rtl">' in html
     assert 'lang="ar">العربية</span>' in html
