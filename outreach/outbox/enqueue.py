@@ -32,6 +32,8 @@ from .books import Books
 #: Why a letter is held, as its `reason`.
 NO_CONTACT = "no_contact"
 WAITS_FOR_WAVE = "wave"
+#: Why one was called off whose office has it from its signer.
+SELF_SENT = "self_sent"
 SUSPECT = "suspect"  #: until staff have looked at its signature
 
 
@@ -135,7 +137,7 @@ def _targets_served(session: Session, signatures: Sequence[Signature]) -> frozen
             Signature.supporter_id.in_([signature.supporter_id for signature in signatures]),
             Signature.campaign_id == signatures[0].campaign_id,
             Delivery.mail_class == MailClass.LETTER,
-            or_(Delivery.state != State.CANCELLED, Delivery.maybe_sent),
+            or_(Delivery.state != State.CANCELLED, Delivery.maybe_sent, Delivery.reason == SELF_SENT),
         )
     )
     return frozenset((who, name, target) for who, name, target in session.execute(standing) if target is not None)

@@ -25,7 +25,7 @@ log = structlog.get_logger()
 #: Seconds by the clock that a paper may take; it takes a fifth of one.
 WALL_SECONDS = 20
 #: Papers made at once, and how long one waits for its turn.
-_PRESSES, _PATIENCE = 2, 10.0
+_PRESSES, _PATIENCE = 2, 3.0
 _free = threading.BoundedSemaphore(_PRESSES)
 
 _ROOT = str(Path(__file__).resolve().parents[2])

@@ -26,13 +26,12 @@ from .letters import CampaignLetters, Shown, target_label, text_hash
 from .links import confirm_url, receipt_url
 from .own_letters import OwnLetter, own_letters, self_send_campaign
 from .receipts import Receipt, ReceiptLetter, receipt
-from .self_sending import SELF_SENT, self_sent
+from .self_sending import self_sent
 from .sharing import Shares, count_visits, issue_share, shared_campaign, shares, source_of
 from .sign import Signed, preview, sign
 from .withdrawing import Withdrawn, show_name, whose, withdraw
 
 __all__ = [
-    "SELF_SENT",
     "Arrival",
     "CampaignLetters",
     "Changing",

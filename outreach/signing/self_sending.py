@@ -12,12 +12,10 @@ from outreach.domain.own_mail import Way
 from outreach.domain.sentences import _
 from outreach.errors import NotFound, NotNow
 from outreach.models import SelfSend, SignatureState
+from outreach.outbox.enqueue import SELF_SENT
 
 from . import links
 from .confirm import lock_signature
-
-#: Why a letter of ours was called off: the office has it from its signer.
-SELF_SENT = "self_sent"
 
 
 def self_sent(session: Session, token: str, target_id: int, way: Way, *, now: datetime) -> bool:

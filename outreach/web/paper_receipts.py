@@ -4,26 +4,35 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from markupsafe import Markup
 from starlette.responses import Response
 
 from outreach.domain.sentences import _
 from outreach.languages import Language
 from outreach.printing import print_pdf
+from outreach.web.errors import error_page
 from outreach.web.links import Db, Guarded, HeldKeys, Now
 from outreach.web.pages import Pages, reflow, settings_of
+from outreach.web.rates import Rates, rates_of
 from outreach.web.speaking import language_of
 from outreach.web.tracker import Tracked, track
 
 router = APIRouter(include_in_schema=False)
 
+#: Receipts per minute and network: each takes a process of its own.
+PAPERS_PER_MINUTE = 12
+
 
 @router.get("/letter/{token}/receipt.pdf", dependencies=[Guarded])
-def receipt(request: Request, token: str, db: Db, keys: HeldKeys, now: Now) -> Response:
+def receipt(
+    request: Request, token: str, db: Db, keys: HeldKeys, now: Now, rates: Annotated[Rates, Depends(rates_of)]
+) -> Response:
     """The letters, when they were confirmed, and what happened to each."""
+    if wait := rates.take(request, "paper", per_minute=PAPERS_PER_MINUTE):
+        return error_page(request, 429, wait=wait)
     with db.read() as session:
         tracked = track(request, session, token, keys=keys, now=now)
     speaker = language_of(request, own=tracked.receipt.language)

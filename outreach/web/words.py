@@ -111,6 +111,8 @@ _REASONS = {
     "staff": "No reason given",
     "text_changed": "The letter is no longer the one that was confirmed",
     "withdrawn": "The signer withdrew",
+    "self_sent": "The signer sent it from their own mail",
+    "changing": "The signer is changing it",
     "suppressed": "The address must not be written to",
     "resend": "Sent again by decision",
     "proved": "The provider’s reports prove it",

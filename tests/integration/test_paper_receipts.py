@@ -78,6 +78,12 @@ def test_the_receipt_holds_the_letters_the_reference_and_what_became_of_each(
     assert ["Confirmed", "Mon 2 Mar 2026, 12:00 UTC"] in values["facts"]
 
 
+def test_a_network_that_prints_and_prints_is_made_to_wait(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paper_receipts, "PAPERS_PER_MINUTE", 1)
+    path = site.confirm(site.sign())
+    assert [site.client.get(f"{path}/receipt.pdf").status_code for _ in range(3)] == [200, 429, 429]
+
+
 def test_threat_b12_what_a_signer_typed_is_printed_as_it_stands(site: Site, printed: list[dict[str, Any]]) -> None:
     path = site.confirm(site.sign(name="Žofia #panic() *Doe*", own_words=f"{TRICKS}\n= No heading\n- no list"))
     assert site.client.get(f"{path}/receipt.pdf").content.startswith(b"%PDF-")

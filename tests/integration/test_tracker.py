@@ -345,6 +345,17 @@ def test_who_sends_a_letter_themselves_has_ours_to_that_office_called_off_and_no
     assert site.client.post(f"{path}/sent/99999").status_code == 404
 
 
+def test_who_sent_a_letter_themselves_and_signs_again_has_none_of_ours_sent_to_that_office(site: Site) -> None:
+    site.set(self_send=True)
+    path = confirmed(site)
+    site.client.post(f"{path}/sent/{letters(site)[0].target_id}", data={"way": "copy"})
+    site.client.post(f"{path}/withdraw")
+    site.now += timedelta(minutes=5)
+    confirmed(site)
+    assert [letter.state for letter in letters(site)] == [State.CANCELLED, State.CANCELLED, State.QUEUED]
+    assert letters(site)[2].target_id == letters(site)[1].target_id
+
+
 def test_a_letter_that_had_left_stays_and_the_page_says_so(site: Site) -> None:
     site.set(self_send=True)
     path = confirmed(site)
