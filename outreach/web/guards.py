@@ -106,6 +106,7 @@ class Guard:
         self.app = app
         base = urlsplit(settings.base_url)
         self.is_https = base.scheme == "https"
+        self.takes_mails = settings.takes_posted_mail
         own = (base.hostname or "").lower()
         loopback = {"127.0.0.1", "localhost", "::1"}
         self.hosts = {own} | (loopback if settings.is_embedded or own in loopback else set())
@@ -140,6 +141,8 @@ class Guard:
             raise TurnedAway(400)
         if path not in _PROBES and _host_of(request) not in self.hosts:
             raise TurnedAway(400)
+        if path.startswith(_MAILS) and not self.takes_mails:
+            raise TurnedAway(403)  # nobody may post there, so nothing large is read
         is_safe = request.method in ("GET", "OPTIONS")
         if not is_safe and not path.startswith(_POSTED_FROM_OUTSIDE) and not is_from_own_page(request):
             raise TurnedAway(403)

@@ -43,5 +43,17 @@ def test_the_quotation_of_a_page_is_split_off_like_any_other() -> None:
     assert parted.quoted.endswith("> Dear Mayor,")
 
 
+def test_the_original_below_a_page_of_outlooks_is_split_off_too() -> None:
+    page = (
+        '<div class="WordSection1"><p class="MsoNormal">S\u00ed, lo haremos.<o:p></o:p></p></div><hr tabindex="-1">'
+        '<div id="divRplyFwdMsg"><font><b>De:</b> Jane Doe &lt;letters@example.org&gt;<br><b>Enviado:</b> lunes, 2 de '
+        "marzo de 2026 12:05<br><b>Para:</b> Alcald\u00eda<br><b>Asunto:</b> Un refugio</font></div>"
+        "<div><p>Estimado alcalde:</p></div>"
+    )
+    parted = part(text_of_page(page))
+    assert parted.written == "S\u00ed, lo haremos."
+    assert parted.quoted.startswith("De: Jane Doe <letters@example.org>\nEnviado: lunes")
+
+
 def test_no_more_of_a_page_is_read_than_an_office_would_write() -> None:
     assert len(text_of_page("<p>x</p>" * LONGEST_PAGE)) <= LONGEST_PAGE
