@@ -94,6 +94,7 @@ class Settings:
     port: int = 8000
     web_processes: int = 1  #: that serve the pages side by side
     trusted_hops: int = 0  #: proxies of ours in front of the web process
+    hsts: str = "subdomains"  #: for how much of us browsers insist on https: "subdomains" too, the "host" alone, "off"
     signs_per_minute: int = 30  #: sign forms taken per minute from one network address; a third without proof of work
     campaign_signs_per_minute: int = (
         3000  #: to one campaign, unless it says otherwise, before they must prove themselves
@@ -332,6 +333,7 @@ _READERS: dict[str, Callable[[str, str], Any]] = {
     "PORT": _whole(1, 65535, "8000"),
     "WEB_PROCESSES": _whole(1, 64, "2"),
     "TRUSTED_HOPS": _whole(0, 5, "1"),
+    "HSTS": _one_of("subdomains", "host", "off"),
     "SIGNS_PER_MINUTE": _whole(1, 1_000_000, "30"),
     "CAMPAIGN_SIGNS_PER_MINUTE": _whole(1, 1_000_000, "3000"),
     "DOMAIN_SIGNS_PER_MINUTE": _whole(1, 1_000_000, "20"),

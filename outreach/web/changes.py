@@ -12,7 +12,7 @@ from outreach.domain.deliveries import Stream
 from outreach.errors import BadSignature, TextChanged
 from outreach.signing import Changing, SignForm
 from outreach.web.bell import bell
-from outreach.web.forms import FormState, posted
+from outreach.web.forms import NO_FILES, FormState, posted
 from outreach.web.links import Db, Guarded, HeldKeys, Now
 from outreach.web.pages import page
 
@@ -44,6 +44,8 @@ def form(request: Request, token: str, db: Db, now: Now) -> Response:
 def check(request: Request, token: str, form: Form, db: Db, now: Now) -> Response:
     """The letters word for word as they would leave, and the one button; or the form again, with what is wrong."""
     try:
+        if form.had_files:
+            raise BadSignature({"own_words": NO_FILES})
         with db.begin() as session:
             proposed = signing.propose(session, token, sign_form(form), now=now)
     except BadSignature as error:

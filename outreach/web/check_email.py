@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import datetime
 from typing import Annotated
 
@@ -12,6 +13,7 @@ from outreach import signing
 from outreach.domain.deliveries import Stream
 from outreach.keys import Keys
 from outreach.settings import Settings
+from outreach.web.beat import await_the_beat
 from outreach.web.bell import bell
 from outreach.web.pages import keys_of, now_of, page, settings_of
 from outreach.web.public import Db, read_campaign
@@ -60,8 +62,10 @@ def send_again(
     too_soon = sent is not None and sent.at + _RESEND_AFTER > now.timestamp()
     if sent is None or too_soon or rates.take(request, "sign", per_minute=settings.signs_per_minute):
         return RedirectResponse(here, 303)
+    begun = time.monotonic()
     with db.begin() as session:
         signing.ask_again(session, slug, sent.address, keys=keys, settings=settings, now=now)
     done = RedirectResponse(f"{here}?again=yes", 303, background=bell(request, Stream.ACT))
     remember_sent(request, done, Sent(slug, sent.address, int(now.timestamp())))
+    await_the_beat(begun)
     return done

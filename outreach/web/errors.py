@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from starlette.exceptions import HTTPException
@@ -112,6 +113,7 @@ def install(app: FastAPI) -> None:
 
     pages: dict[type[Exception], Callable[[Request, Exception], Response]] = {
         HTTPException: framework,
+        RequestValidationError: framework,
         OutOfReach: away,
         OperationalError: away,
         NoConnectionFree: away,

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 import traceback
 from typing import Any
@@ -61,11 +62,18 @@ HEADERS = {
 }
 
 #: Pages whose address is a secret or whose reader is staff: no other page may learn where somebody came from.
-_NO_REFERRER = ("/confirm/", "/letter/", "/u/", "/console", "/staff", "/sign-", "/dev/")
+_NO_REFERRER = ("/confirm/", "/letter/", "/u/", "/s/", "/console", "/staff", "/sign-", "/dev/")
 #: Asked by machines on the inside, under whatever name they know us; these answers contain no link.
 _PROBES = ("/healthz", "/readyz", "/metrics")
-#: Posted by other machines on purpose: a signature or an unguessable token is the proof there, not the origin.
-_POSTED_FROM_OUTSIDE = ("/hooks/", "/u/", "/api/")
+#: Posted by other machines on purpose: a signature or an unguessable token is the proof there, not the origin. Of the
+#: pages behind a mailed link it is the one click of mail programs (RFC 8058) alone.
+_POSTED_FROM_OUTSIDE = re.compile(r"/hooks/.*|/u/[^/]+")
+#: A Host header: a name or an address, and a port. Whatever else stands there is no host of ours.
+_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(?::\d{1,5})?", re.IGNORECASE)
+
+_YEAR = 365 * 24 * 3600
+#: What `Strict-Transport-Security` says, by the setting HSTS.
+_STAYS_SECURE = {"subdomains": f"max-age={_YEAR}; includeSubDomains", "host": f"max-age={_YEAR}", "off": ""}
 
 _KB = 1024
 #: Where whole mails come in, of up to 30 MB, from servers that do not offer them again once we say no.
@@ -74,6 +82,7 @@ _LARGEST = (
     (_MAILS, 32 * _KB * _KB),
     ("/hooks/", 5 * _KB * _KB),
     ("/c/", 512 * _KB),  # a letter that is far too long comes back to be shortened: nothing of it is lost
+    ("/letter/", 512 * _KB),  # there as well
     ("/console/", 1 * _KB * _KB),
     ("/staff/", 1 * _KB * _KB),
 )
@@ -106,16 +115,18 @@ class Guard:
         self.app = app
         base = urlsplit(settings.base_url)
         self.is_https = base.scheme == "https"
+        self.stays_secure = _STAYS_SECURE[settings.hsts] if self.is_https else ""
         self.takes_mails = settings.takes_posted_mail
         own = (base.hostname or "").lower()
-        loopback = {"127.0.0.1", "localhost", "::1"}
+        loopback = {"127.0.0.1", "localhost", "[::1]"}
+        own = f"[{own}]" if ":" in own else own
         self.hosts = {own} | (loopback if settings.is_embedded or own in loopback else set())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        answer = _Answer(scope, send, is_https=self.is_https)
+        answer = _Answer(scope, send, is_https=self.is_https, stays_secure=self.stays_secure)
         # A HEAD is a GET whose body is not sent; the pages need not know it.
         inner = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
         request = Request(inner)
@@ -144,7 +155,7 @@ class Guard:
         if path.startswith(_MAILS) and not self.takes_mails:
             raise TurnedAway(403)  # nobody may post there, so nothing large is read
         is_safe = request.method in ("GET", "OPTIONS")
-        if not is_safe and not path.startswith(_POSTED_FROM_OUTSIDE) and not is_from_own_page(request):
+        if not is_safe and not _POSTED_FROM_OUTSIDE.fullmatch(path) and not is_from_own_page(request):
             raise TurnedAway(403)
 
 
@@ -158,15 +169,14 @@ def is_from_own_page(request: Request) -> bool:
     if site is not None:
         return site in ("same-origin", "none")
     origin = request.headers.get("origin", "null")
-    return origin == "null" or urlsplit(origin).netloc.lower() == request.headers.get("host", "").lower()
+    return origin == "null" or origin.partition("://")[2].lower() == request.headers.get("host", "").lower()
 
 
 def _host_of(request: Request) -> str:
+    """The host that is asked for, without its port; "" when none can be told."""
     hosts = request.headers.getlist("host")
-    try:
-        return (urlsplit(f"//{hosts[0]}").hostname or "").lower() if len(hosts) == 1 else ""
-    except ValueError:
-        return ""
+    said = _HOST.fullmatch(hosts[0]) if len(hosts) == 1 else None
+    return said[1].lower() if said else ""
 
 
 async def _whole_body(request: Request, receive: Receive) -> bytes:
@@ -210,9 +220,10 @@ def _replay(body: bytes, receive: Receive) -> Receive:
 class _Answer:
     """Adds the headers as the answer passes, and keeps what the access log wants to know."""
 
-    def __init__(self, scope: Scope, send: Send, *, is_https: bool) -> None:
+    def __init__(self, scope: Scope, send: Send, *, is_https: bool, stays_secure: str) -> None:
         self._send = send
         self._is_https = is_https
+        self._stays_secure = stays_secure
         self._is_head = scope["method"] == "HEAD"
         self._method: str = scope["method"]
         self._path: str = scope["path"]
@@ -237,8 +248,8 @@ class _Answer:
         headers.setdefault("Content-Security-Policy", content_policy(**self._upgrade()))
         headers.setdefault("Cache-Control", "no-store")
         headers.setdefault("Referrer-Policy", "no-referrer" if self._path.startswith(_NO_REFERRER) else "same-origin")
-        if self._is_https:
-            headers.setdefault("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
+        if self._stays_secure:
+            headers.setdefault("Strict-Transport-Security", self._stays_secure)
 
     def _upgrade(self) -> dict[str, str]:
         # On plain http there is nothing to upgrade to: the page would lose its own stylesheet.

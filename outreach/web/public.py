@@ -20,15 +20,14 @@ from outreach.languages import language
 from outreach.models import Database
 from outreach.settings import Settings
 from outreach.web import campaign_pages, gate, kept, papers, speaking
+from outreach.web.beat import await_the_beat
 from outreach.web.bell import bell
-from outreach.web.forms import FormState, posted
+from outreach.web.forms import NO_FILES, FormState, posted
 from outreach.web.pages import db_of, keys_of, now_of, page, settings_of
 from outreach.web.rates import Rates, rates_of
 from outreach.web.sent_cookies import Sent, remember_sent
 from outreach.web.sources import FROM, VIA, carried, source_of
 
-#: Seconds. Longer than writing a signature takes on an idle machine.
-_BEAT = 0.03
 router = APIRouter(include_in_schema=False)
 
 #: The form's fields in the order of the page, so that the error summary lists them as a person meets them.
@@ -94,7 +93,10 @@ def sign(
     typed = sign_form(form.values)
     remember_sent(request, done, Sent(slug, typed.email.strip()[:320], int(now.timestamp())))
     if form.values.get(TRAP):
+        await_the_beat(begun)
         return done
+    if form.had_files:
+        return _campaign(request, slug, db, form.with_errors({"own_words": NO_FILES}), status=422)
     try:
         if form.values.get("check"):
             return _check(request, slug, db, form, typed)
@@ -109,17 +111,8 @@ def sign(
         return _campaign(request, slug, db, form.with_errors(error.fields, FIELDS), status=422)
     except NotNow:  # closed while the form was open; the page says so
         return _campaign(request, slug, db, form, status=409)
-    _await_the_beat(begun)
+    await_the_beat(begun)
     return done
-
-
-def _await_the_beat(begun: float) -> None:
-    """Wait for the next multiple of 30 ms since `begun`.
-
-    A new signature takes longer to write than a known one to look up. On a beat, how long the answer takes says
-    nothing about who has signed.
-    """
-    time.sleep(_BEAT - (time.monotonic() - begun) % _BEAT)
 
 
 def _check(request: Request, slug: str, db: Database, form: FormState, asked: signing.SignForm) -> Response:

@@ -22,7 +22,7 @@ from outreach.accounts import Person
 from outreach.models import Role
 from outreach.web import words
 from outreach.web.errors import error_page
-from outreach.web.forms import MOST_FIELDS
+from outreach.web.forms import form_of
 from outreach.web.pages import db_of, keys_of, now_of, page, settings_of
 
 #: Where somebody is taken who just signed in.
@@ -131,13 +131,13 @@ def form_token(request: Request, person: Person) -> str:
 
 
 async def _carries_token(request: Request, expected: str) -> bool:
-    form = await request.form(max_files=0, max_fields=MOST_FIELDS)
+    form = await form_of(request)
     return same(form.get(FORM_TOKEN), expected)
 
 
 def same(given: object, expected: str) -> bool:
     """Whether what was posted is the token, compared without telling how far it fits."""
-    return isinstance(given, str) and hmac.compare_digest(given.encode(), expected.encode())
+    return isinstance(given, str) and hmac.compare_digest(given.encode(errors="replace"), expected.encode())
 
 
 # Pages

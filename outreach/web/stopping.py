@@ -15,6 +15,7 @@ from starlette.responses import Response
 from outreach import stopping
 from outreach.keys import Keys
 from outreach.models import Database
+from outreach.web.forms import form_of
 from outreach.web.links import Guarded
 from outreach.web.pages import db_of, keys_of, now_of, page
 
@@ -28,7 +29,7 @@ Now = Annotated[datetime, Depends(now_of)]
 async def chosen(request: Request) -> stopping.Much:
     """What the body says. One click comes in any shape: as a form of either kind, empty, or unreadable."""
     try:
-        form = await request.form(max_files=0, max_fields=5)
+        form = await form_of(request)
     except HTTPException:
         return stopping.Much.NEWS
     value = form.get("much", "")
@@ -82,7 +83,7 @@ def _page(
         default_language=reader.campaign.language,
         token=token,
         reader=reader,
-        campaign=reader.campaign.title,
+        campaign=reader.campaign_title,
         organisation=reader.organisation.name if reader.organisation else "",
         stopped=stopped[0].value if stopped else "",
         is_done=is_done,

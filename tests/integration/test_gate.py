@@ -16,7 +16,7 @@ from sqlalchemy import func, select
 from outreach.domain.deliveries import MailClass, State, Stream
 from outreach.models import Campaign, Database, Delivery, Signature
 from outreach.settings import Settings
-from outreach.web import public
+from outreach.web import beat
 from tests import factories, servers
 from tests.sites import JANE, Site, site_of
 
@@ -26,7 +26,7 @@ Make = Callable[..., Site]
 @pytest.fixture
 def make(db: Database, settings: Settings, now: datetime, rung: list[Stream], monkeypatch: pytest.MonkeyPatch) -> Make:
     """A site with one campaign and these settings, that does not wait for its beat."""
-    monkeypatch.setattr(public, "_BEAT", 0.0001)
+    monkeypatch.setattr(beat, "BEAT", 0.0001)
     with db.begin() as session:
         factories.campaign(session, slug="shelters")
     return lambda **given: site_of(db, replace(settings, **given), now, rung)

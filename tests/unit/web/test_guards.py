@@ -50,7 +50,8 @@ def test_the_policy_allows_nothing_inline_and_nobody_else(client: TestClient) ->
     policy = client.get("/").headers["content-security-policy"]
     assert policy == (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
-        "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; object-src 'none'"
+        "connect-src 'self'; worker-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; "
+        "object-src 'none'"
     )
 
 
@@ -61,13 +62,25 @@ def test_over_https_browsers_are_told_to_stay_there(client_of: Client) -> None:
     assert answer.headers["content-security-policy"].endswith("; upgrade-insecure-requests")
 
 
+@pytest.mark.parametrize(("hsts", "said"), [("host", "max-age=31536000"), ("off", None)])
+def test_how_far_browsers_are_told_so_can_be_set(client_of: Client, hsts: str, said: str | None) -> None:
+    client = client_of(base_url="https://act.example.org", hsts=hsts)
+    assert client.get("/").headers.get("strict-transport-security") == said
+
+
 def test_over_plain_http_nothing_is_upgraded(client: TestClient) -> None:
     answer = client.get("/")
     assert "strict-transport-security" not in answer.headers
     assert "upgrade" not in answer.headers["content-security-policy"]
 
 
-@pytest.mark.parametrize("path", ["/confirm/x", "/letter/x", "/u/x", "/staff", "/console", "/sign-in", "/dev/mail"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/confirm/x", "/letter/x", "/letter/x/receipt.pdf", "/letter/x/data.json", "/u/x", "/s/x"),
+        *("/staff", "/console", "/sign-in", "/dev/mail"),
+    ],
+)
 def test_threat_b11_pages_behind_a_secret_address_tell_nobody_where_one_came_from(
     client: TestClient, path: str
 ) -> None:
@@ -89,7 +102,12 @@ def test_static_files_may_be_kept_for_ever_by_their_hash_only(client: TestClient
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.example", "act.example.org.evil.example", "", "act.example.org@evil.example", "[::1"]
+    "host",
+    [
+        *("evil.example", "act.example.org.evil.example", "", "act.example.org@evil.example", "[::1"),
+        *("evil@act.example.org", "act.example.org/evil", "act.example.org?evil", "act.example.org#evil"),
+        *("act.example.org:evil", "act.example.org, evil.example", "act.example.org:80:80", "http://act.example.org"),
+    ],
 )
 def test_threat_b14_a_host_that_is_not_ours_is_refused(client_of: Client, host: str) -> None:
     client = client_of(base_url="https://act.example.org")
@@ -121,11 +139,14 @@ def test_probes_are_answered_under_any_name(client: TestClient) -> None:
         {"sec-fetch-site": "same-site"},
         {"origin": "https://evil.example"},
         {"origin": "http://127.0.0.1:9999"},
+        {"origin": "http://["},
+        {"origin": ""},
+        {"origin": "127.0.0.1:8000"},
         {"sec-fetch-site": "cross-site", "origin": "http://127.0.0.1:8000"},
     ],
 )
 def test_threat_b15_a_form_from_elsewhere_is_refused(client: TestClient, headers: dict[str, str]) -> None:
-    for path in ("/c/x/sign", "/confirm/x", "/letter/x/withdraw", "/sign-in", "/staff/brake"):
+    for path in ("/c/x/sign", "/confirm/x", "/letter/x/withdraw", "/u/x/undo", "/sign-in", "/staff/brake"):
         assert client.post(path, headers=headers).status_code == 403, path
 
 
@@ -143,8 +164,18 @@ def test_a_form_of_our_own_is_let_through(client: TestClient, headers: dict[str,
     assert client.post("/confirm/x", headers=headers).status_code == 404
 
 
-def test_threat_b20_a_large_form_is_refused_before_it_is_read(client: TestClient) -> None:
-    answer = client.post("/c/x/sign", content=b"a" * (guards.LARGEST_FORM + 1))
+@pytest.mark.parametrize(
+    ("path", "largest"),
+    [
+        ("/confirm/x", guards.LARGEST_FORM),
+        ("/u/x", guards.LARGEST_FORM),
+        ("/c/x/sign", 512 * 1024),
+        ("/letter/x/change/check", 512 * 1024),
+    ],
+)
+def test_threat_b20_a_large_form_is_refused_before_it_is_read(client: TestClient, path: str, largest: int) -> None:
+    assert client.post(path, content=b"a" * largest).status_code in (404, 422)
+    answer = client.post(path, content=b"a" * (largest + 1))
     assert answer.status_code == 413
     assert "too much text" in answer.text
 
@@ -154,7 +185,7 @@ def test_threat_b20_a_large_form_without_a_length_is_refused_too(client: TestCli
         for _ in range(80):
             yield b"a" * 1024
 
-    assert client.post("/c/x/sign", content=chunks()).status_code == 413
+    assert client.post("/confirm/x", content=chunks()).status_code == 413
 
 
 def test_threat_b20_ten_thousand_parts_are_refused(client: TestClient) -> None:
