@@ -188,6 +188,11 @@ def test_a_letter_is_rewritten_on_its_paper_and_a_closed_tab_loses_nothing(site:
 def test_a_letter_as_it_stands_is_signed_at_once_and_at_high_risk_nothing_stays_behind(
     site: Site, visit: Visitor
 ) -> None:
+    page = visit("/c/night-bus").page
+    page.get_by_label("Full name").fill("Jane Doe")
+    assert page.evaluate("localStorage.length") == 1
+    page.get_by_label(re.compile("It could harm me")).check()
+    assert page.evaluate("localStorage.length + sessionStorage.length") == 0
     with site.db.begin() as session:
         session.scalars(select(Campaign).where(Campaign.slug == "night-bus")).one().high_risk = True
     page = visit("/c/night-bus").page

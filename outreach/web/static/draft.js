@@ -1,5 +1,5 @@
 // What somebody typed stays on their own device until it is signed: a lost connection or a closed tab loses nothing.
-// After signing it is kept until the tab is closed, for who mistyped the address. Never at high risk.
+// After signing it is kept until the tab is closed, for who mistyped the address. Never for anybody at risk.
 
 const FIELDS = ["name", "email", "city", "postal_code", "own_words", "subject", "body"];
 const WEEK = 7 * 24 * 60 * 60 * 1000;
@@ -30,10 +30,12 @@ if (form) {
       field.dispatchEvent(new Event("input", { bubbles: true }));
     }
   }
+  const atRisk = form.elements.high_risk;
   document.addEventListener("input", (event) => {
-    if (!fields.includes(event.target)) return;
+    if (event.target !== atRisk && !fields.includes(event.target)) return;
     sessionStorage.removeItem(name);
-    keep(localStorage, name, Object.fromEntries(
+    if (atRisk?.checked) localStorage.removeItem(name);
+    else keep(localStorage, name, Object.fromEntries(
       fields.filter((field) => field.value !== field.defaultValue).map((field) => [field.name, field.value])));
   });
 }
