@@ -6,6 +6,7 @@ says all that the page says, or it is not shown, so that no reader meets half a 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -113,6 +114,19 @@ def words_of(campaign: Campaign, text: CampaignText | None) -> Words:
             for said, url in zip(text.asks, (labels[n].link_url for n in sorted(labels)), strict=True)
         ),
     )
+
+
+def titles(session: Session, campaign_ids: Iterable[int]) -> dict[int, dict[str, str]]:
+    """What these campaigns are called in further languages: by campaign, then by language."""
+    found: dict[int, dict[str, str]] = {}
+    for text in session.scalars(select(CampaignText).where(CampaignText.campaign_id.in_(tuple(campaign_ids)))):
+        found.setdefault(text.campaign_id, {})[text.language] = text.title
+    return found
+
+
+def title_of(session: Session, campaign: Campaign, language: str) -> str:
+    """What the campaign is called in that language, if it has a text in it, else in its own."""
+    return titles(session, [campaign.id]).get(campaign.id, {}).get(language, campaign.title)
 
 
 def is_whole(campaign: Campaign, text: CampaignText) -> bool:

@@ -15,6 +15,7 @@ from enum import StrEnum
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from outreach.campaign_texts import title_of
 from outreach.consents import last_words, said_anew
 from outreach.domain.consents import Purpose
 from outreach.errors import NotFound
@@ -43,7 +44,8 @@ class Reader:
     supporter: Supporter
     campaign: Campaign
     organisation: Organisation | None  #: the campaign's lead
-    language: str = ""  #: in which they signed
+    campaign_title: str  #: in the language they signed in
+    language: str = ""
     is_high_risk: bool = False
 
     def scope(self, much: Much) -> str:
@@ -83,9 +85,11 @@ def reader_of(session: Session, token: str, *, keys: Keys) -> Reader:
         .order_by(Signature.id.desc())
         .limit(1)
     )
-    if signature := session.scalar(signed):
-        return Reader(supporter, campaign, session.scalar(lead), signature.language, signature.high_risk)
-    return Reader(supporter, campaign, session.scalar(lead))
+    organisation, signature = session.scalar(lead), session.scalar(signed)
+    if signature is None:
+        return Reader(supporter, campaign, organisation, campaign.title)
+    title = title_of(session, campaign, signature.language)
+    return Reader(supporter, campaign, organisation, title, signature.language, signature.high_risk)
 
 
 def stopped(session: Session, reader: Reader) -> list[Much]:

@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from outreach import campaign_texts
 from outreach.domain.deliveries import MailClass
 from outreach.domain.letters import CampaignFields, SignerFields, TargetFields, first_name
 from outreach.domain.messages import Mailbox, Message, letter_hash
@@ -89,9 +90,13 @@ class _CampaignWords:
 
     slug: str
     language: str
+    titles: Mapping[str, str]  #: in further languages
     fields: CampaignFields
     envelope: Envelope
     answers_directly: bool
+
+    def title_in(self, language: str) -> str:
+        return self.titles.get(language, self.fields.title)
 
 
 class Desk:
@@ -186,7 +191,7 @@ class Desk:
             link = (confirm_url if is_confirmation else receipt_url)(self._settings, self._keys, row.Signature)
             fields = NoticeFields(
                 signer_name=row.Signature.name,
-                campaign_title=campaign.fields.title,
+                campaign_title=campaign.title_in(row.Signature.language),
                 targets=targets,
                 link=link,
                 expires_on=row.expires_at.astimezone(UTC).date() if is_confirmation and row.expires_at else None,
@@ -215,7 +220,7 @@ class Desk:
                 attempt=row.attempts + 1,
                 to=Mailbox(row.Signature.name, row.address),
                 campaign=campaign.slug,
-                campaign_title=campaign.fields.title,
+                campaign_title=campaign.title_in(row.Signature.language),
                 link=receipt_url(self._settings, self._keys, row.Signature),
                 now=now,
                 language=row.Signature.language,
@@ -336,13 +341,14 @@ class Desk:
                 .where(Sponsorship.role == "lead", Sponsorship.campaign_id.in_([c.id for c in campaigns]))
             ).all()
         )
-        return {campaign.id: self._words(campaign, leads.get(campaign.id, "")) for campaign in campaigns}
+        titles = campaign_texts.titles(session, [c.id for c in campaigns])
+        return {c.id: self._words(c, leads.get(c.id, ""), titles.get(c.id, {})) for c in campaigns}
 
-    def _words(self, campaign: Campaign, lead: str) -> _CampaignWords:
+    def _words(self, campaign: Campaign, lead: str, titles: Mapping[str, str]) -> _CampaignWords:
         organisation = lead or self._settings.organisation
         # The letter's own fields are those its signer was shown: without a lead sponsor, no name stands in for it.
         fields = CampaignFields(campaign.title, tuple(d.text for d in campaign.demands), lead)
         envelope = Envelope.of(
             self._settings, campaign=campaign.slug, organisation=organisation, language=campaign.language
         )
-        return _CampaignWords(campaign.slug, campaign.language, fields, envelope, campaign.answers_directly)
+        return _CampaignWords(campaign.slug, campaign.language, titles, fields, envelope, campaign.answers_directly)

@@ -15,6 +15,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from outreach import outbox
+from outreach.campaign_texts import title_of
 from outreach.domain.deliveries import MailClass, State
 from outreach.errors import BadTemplate, NotNow, TextChanged
 from outreach.keys import Keys
@@ -79,7 +80,7 @@ def look(session: Session, token: str, *, keys: Keys, now: datetime) -> Pending:
     return Pending(
         state,
         campaign.slug,
-        campaign.title,
+        title_of(session, campaign, signature.language),
         signature.name if shows else "",
         tuple(letters or ()) if shows else (),
         agreements.given_for(session, signature) if shows else frozenset(),

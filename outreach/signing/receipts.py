@@ -8,6 +8,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from outreach.campaign_texts import title_of
 from outreach.domain.consents import Purpose
 from outreach.domain.deliveries import GONE, EventState, MailClass, State
 from outreach.domain.own_mail import Compose, composes
@@ -122,7 +123,7 @@ def receipt(session: Session, token: str, *, keys: Keys, now: datetime) -> Recei
         reference=signature.ref,
         campaign_id=campaign.id,
         campaign_slug=campaign.slug,
-        campaign_title=campaign.title,
+        campaign_title=title_of(session, campaign, signature.language),
         name=signature.name,
         language=signature.language,
         state=signature.state,

@@ -177,7 +177,12 @@ def write(letters: CampaignLetters, signer: Signer) -> list[Shown]:
 
 
 def _new(
-    session: Session, campaign: Campaign, supporter: Supporter, source: str, given: Mapping[str, str | bool], now: datetime
+    session: Session,
+    campaign: Campaign,
+    supporter: Supporter,
+    source: str,
+    given: Mapping[str, str | bool],
+    now: datetime,
 ) -> Signature:
     signature = Signature(
         ref=new_ref(),

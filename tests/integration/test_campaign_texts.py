@@ -10,9 +10,11 @@ from sqlalchemy import select
 
 from outreach import campaign_texts, campaigns, rehearsal
 from outreach.domain import pages
+from outreach.domain.deliveries import MailClass
 from outreach.errors import BadInput, BadPage, NotFound
 from outreach.keys import Keys
-from outreach.models import Campaign, CampaignText, Database
+from outreach.models import Campaign, CampaignText, Database, Delivery
+from outreach.sending.parcels import Desk
 from outreach.settings import Settings
 from tests.sites import Site, bare
 
@@ -108,3 +110,15 @@ def test_the_page_shows_the_text_of_its_readers_language_and_says_what_language_
     untranslated = site.get(f"/c/{heat}?lang=es")
     assert 'lang="en"' in untranslated.partition("<main")[2]
     assert "Heat for every home" in bare(untranslated)
+
+
+def test_mails_and_the_signers_own_pages_name_the_campaign_in_the_signers_language(site: Site, now: datetime) -> None:
+    with site.db.begin() as session:
+        rehearsal.open_campaigns(session, site.settings, site.keys, now=now)
+    title = "Que el autobús nocturno siga circulando"
+    confirm = site.sign(BUS, language="es")
+    with site.db.read() as session:
+        mail_id = session.scalars(select(Delivery.id).where(Delivery.mail_class == MailClass.CONFIRMATION)).one()
+        (parcel,) = Desk(site.settings, site.keys).make_up(session, [mail_id])
+        assert parcel.write(now).subject == f"Confirme su carta: {title}"
+    assert f"Usted firmó “{title}”." in bare(site.get(site.confirm(confirm)))
