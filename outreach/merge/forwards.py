@@ -99,7 +99,7 @@ _ROOM = "\N{SYMBOL FOR UNIT SEPARATOR}"
 
 def _with_quote(text: str, quote: str) -> str:
     before, _, after = text.partition(_ROOM)
-    quoted = ["> " + piece for lines in wrapped_lines(quote) for piece in lines.split("\n")] if quote else []
+    quoted = [f"> {piece}".rstrip() for lines in wrapped_lines(quote) for piece in lines.split("\n")] if quote else []
     return "\n".join([*wrapped_lines(before.strip()), "", *quoted, "", *wrapped_lines(after.strip()), ""])
 
 

@@ -36,6 +36,7 @@ def test_e5_it_is_from_us_and_quotes_the_answer_as_text(tmp_path: Path) -> None:
     answer = AnswerFields("Mayor", "", NOW.date(), "Yes.\n<script>alert(1)</script>\nhttps://office.example.net")
     mail = forward(tmp_path, answer)
     assert (mail.sender.name, mail.sender.address) == ("Mayor via Fair Streets", "act@act.example.org")
+    assert not any(line != line.rstrip() for line in mail.text.split("\n"))
     assert "\n> Yes.\n> <script>alert(1)</script>\n" in mail.text
     assert "<script>" not in mail.html
     assert 'href="https://office' not in mail.html
