@@ -16,6 +16,7 @@ from outreach import audit_log, merge
 from outreach.domain import pages
 from outreach.domain.slugs import slug_of
 from outreach.errors import NotFound, NotNow
+from outreach.languages import SOURCE
 from outreach.models import (
     Addressing,
     Ask,
@@ -46,16 +47,24 @@ class Taken:
 
 
 def take_page(
-    session: Session, page: pages.Page, *, source_hash: str, slug: str | None = None, now: datetime, actor: str
+    session: Session,
+    page: pages.Page,
+    *,
+    source_hash: str,
+    slug: str | None = None,
+    language: str | None = None,
+    now: datetime,
+    actor: str,
 ) -> Taken:
     """Make the page's campaign, or bring it up to date. The same file again changes nothing.
 
     `source_hash` is that of the file's text. `slug` names the campaign to update when its title has changed too.
+    `language` is that of page and letter; without one it stays as it is, at first English.
     BadTemplate when the letter cannot be merged, NotFound for an unknown `slug`, NotNow for a closed campaign.
     """
     one_import_at_a_time(session)
     campaign = find(session, slug) if slug else _campaign_of(session, page, source_hash)
-    if campaign is not None and campaign.source_hash == source_hash:
+    if campaign is not None and campaign.source_hash == source_hash and language in (None, campaign.language):
         return Taken(campaign, changed=False)
     if campaign is not None and campaign.state is CampaignState.CLOSED:
         raise NotNow(
@@ -65,6 +74,7 @@ def take_page(
     if campaign is None:
         campaign = Campaign(slug=_free_slug(session, page.title), created_at=now)
         session.add(campaign)
+    campaign.language = language or campaign.language or SOURCE
     _fill(session, campaign, page, source_hash)
     letter = pages.draft(page)
     version = new_version(

@@ -188,6 +188,15 @@ def preferred(accepted: str) -> str:
     return min(wishes)[2] if wishes else ""
 
 
+def is_code(code: str) -> bool:
+    """Whether this is the code of a language that anybody knows, ours or not: "es", "pt-BR"."""
+    try:
+        Locale.parse(code, sep="-")
+    except (UnknownLocaleError, ValueError, TypeError):
+        return False
+    return True
+
+
 def direction(code: str) -> str:
     """The `dir` of a text in any language, whether we speak it or not."""
     try:

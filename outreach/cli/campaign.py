@@ -12,6 +12,7 @@ from outreach.cli import base, campaign_set, campaign_texts, files, page_lines
 from outreach.cli.base import Json
 from outreach.domain import pages
 from outreach.errors import BadPage, OutreachError
+from outreach.languages import is_code
 from outreach.models import Campaign
 
 app = typer.Typer(help="Campaigns: import pages, publish, close.", no_args_is_help=True)
@@ -27,6 +28,9 @@ def import_(
     paths: Files,
     publish: Annotated[bool, typer.Option("--publish", help="Open the campaigns to signers at once.")] = False,
     slug: Annotated[str | None, typer.Option("--slug", help="Update this campaign, whatever the page's title.")] = None,
+    language: Annotated[
+        str | None, typer.Option("--language", help="The language of pages and letters, as in “es”; at first “en”.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Read campaign pages as they stand and make a campaign of each, or bring it up to date.
@@ -35,13 +39,15 @@ def import_(
     """
     if slug and len(paths) > 1:
         raise typer.BadParameter("--slug goes with one file.")
+    if language and not is_code(language):
+        raise typer.BadParameter("--language takes the code of a language, as in “es” or “pt-BR”.")
     taken: list[dict[str, Any]] = []
     errors: list[OutreachError] = []
     changed = False
     with base.engine() as engine:
         for path in paths:
             try:
-                page, campaign, is_change = _take(engine, path, slug, publish)
+                page, campaign, is_change = _take(engine, path, slug, language, publish)
             except OutreachError as error:
                 errors.append(_in_file(error, path))
                 if not as_json:
@@ -60,7 +66,9 @@ def import_(
         raise typer.Exit(1)
 
 
-def _take(engine: base.Engine, path: Path, slug: str | None, publish: bool) -> tuple[pages.Page, Campaign, bool]:
+def _take(
+    engine: base.Engine, path: Path, slug: str | None, language: str | None, publish: bool
+) -> tuple[pages.Page, Campaign, bool]:
     name = str(path)
     text = pages.decode(files.read(path, largest=pages.MAX_BYTES, wrong=BadPage), name=name)
     page = pages.read_page(text, name=name)
@@ -68,7 +76,9 @@ def _take(engine: base.Engine, path: Path, slug: str | None, publish: bool) -> t
     campaigns.check_page(page)
     now = engine.now()
     with engine.db.begin() as session:
-        taken = campaigns.take_page(session, page, source_hash=source_hash, slug=slug, now=now, actor="cli")
+        taken = campaigns.take_page(
+            session, page, source_hash=source_hash, slug=slug, language=language, now=now, actor="cli"
+        )
         before = taken.campaign.state
         if publish:
             campaigns.publish(session, taken.campaign.slug, now=now, actor="cli")

@@ -99,8 +99,11 @@ def next_stop(signatures: int) -> int:
     return next(stop for stop in (unit * 3 // 2, unit * 5 // 2, unit * 5, unit * 10) if stop > signatures)
 
 
-def listed(session: Session, counts: Counts) -> list[Listed]:
-    """Published campaigns first, closed ones after; the newest of each first. Drafts are nobody's business."""
+def listed(session: Session, counts: Counts, *, wished: str = "") -> list[Listed]:
+    """Published campaigns first, closed ones after; the newest of each first. Drafts are nobody's business.
+
+    Each is called what it is called in the `wished` language, if it has a text in it.
+    """
     rows = session.scalars(
         select(Campaign)
         .where(Campaign.state != CampaignState.DRAFT)
@@ -109,11 +112,12 @@ def listed(session: Session, counts: Counts) -> list[Listed]:
     ).all()
     numbers = counts.of(session, [row.id for row in rows])
     addressed_to = _addressed_to(session, [row.id for row in rows])
+    titles = campaign_texts.titles(session, [row.id for row in rows])
     return [
         Listed(
             slug=row.slug,
-            title=row.title,
-            language=row.language,
+            title=titles.get(row.id, {}).get(wished, row.title),
+            language=wished if wished in titles.get(row.id, {}) else row.language,
             kind=row.kind,
             addressed_to=addressed_to.get(row.id, ()),
             is_open=row.state is CampaignState.PUBLISHED,

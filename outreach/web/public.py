@@ -58,7 +58,7 @@ Form = Annotated[FormState, Depends(posted)]
 @router.get("/")
 def campaigns(request: Request, db: Db, counts: Counts) -> Response:
     with db.read() as session:
-        found = campaign_pages.listed(session, counts)
+        found = campaign_pages.listed(session, counts, wished=speaking.wished(request))
     return page(request, "public/campaigns.html", headers=_PUBLIC, campaigns=found)
 
 

@@ -122,3 +122,18 @@ def test_mails_and_the_signers_own_pages_name_the_campaign_in_the_signers_langua
         (parcel,) = Desk(site.settings, site.keys).make_up(session, [mail_id])
         assert parcel.write(now).subject == f"Confirme su carta: {title}"
     assert f"Usted firmó “{title}”." in bare(site.get(site.confirm(confirm)))
+
+
+def test_a_page_may_be_spanish_itself_and_then_speaks_it_to_who_asks_for_nothing(site: Site, now: datetime) -> None:
+    page = pages.read_page(SPANISH, name="es.txt")
+    with site.db.begin() as session:
+        taken = [
+            campaigns.take_page(session, page, source_hash="x", language=code, now=now, actor="test").changed
+            for code in ("es", None, "es", "en", "es")
+        ]
+        slug = session.scalars(select(Campaign.slug).where(Campaign.title == page.title)).one()
+        campaigns.publish(session, slug, now=now, actor="test")
+
+    assert taken == [True, False, False, True, True]
+    assert '<html lang="es"' in site.get(f"/c/{slug}")
+    assert '<h2 lang="es" dir="ltr">' in site.get("/?lang=en")
