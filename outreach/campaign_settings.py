@@ -12,8 +12,8 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from outreach import audit_log, campaigns
-from outreach.errors import BadInput
-from outreach.models import Campaign, Signature
+from outreach.errors import BadInput, NotFound
+from outreach.models import Ask, Campaign, Signature
 
 #: What is on or off, as columns of a campaign, and what it means when it is on.
 SWITCHES = {
@@ -30,6 +30,8 @@ SETTINGS = (*SWITCHES, "reply_mode", "signs_per_minute", "embed_origins")
 REPLY_MODES = ("alias", "direct")
 _MOST_SIGNS = 100_000
 _MOST_ORIGINS = 20
+_LONGEST_ADDRESS = 1000
+_WEB_ADDRESS = re.compile(r"https?://[a-z0-9][a-z0-9.-]*[a-z0-9](:\d{1,5})?([/?#][^\s<>\"]*)?", re.IGNORECASE)
 _HOST = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 
 
@@ -68,6 +70,23 @@ def change(session: Session, slug: str, changes: Mapping[str, Any], *, now: date
     session.flush()
     audit_log.note(session, actor, "campaign.set", f"campaign:{campaign.id}", before, dict(changes), now=now)
     return campaign
+
+
+def link_ask(session: Session, slug: str, number: int, url: str, *, now: datetime, actor: str) -> Ask:
+    """Let the "learn more" of the page's ask `number` (from 1) lead to a web address; "" or "none" is nowhere.
+
+    NotFound for an unknown campaign or ask; BadInput for what is no web address.
+    """
+    campaign = campaigns.locked(session, slug)
+    if not 1 <= number <= len(campaign.asks):
+        raise NotFound("The campaign has no ask of that number.", where=f"{slug}, ask {number}")
+    ask, address = campaign.asks[number - 1], _web_address(url)
+    if ask.link_url != address:
+        before, ask.link_url = ask.link_url, address
+        session.flush()
+        subject, said = f"campaign:{campaign.id}", {"ask": number, "link": address}
+        audit_log.note(session, actor, "campaign.link", subject, {"ask": number, "link": before}, said, now=now)
+    return ask
 
 
 def settings_of(campaign: Campaign) -> dict[str, Any]:
@@ -117,6 +136,17 @@ def _origins(text: str) -> list[str]:
     if len(found) > _MOST_ORIGINS:
         raise BadInput(f"These are {len(found)} sites; {_MOST_ORIGINS} may be listed.", where=_option("embed_origins"))
     return found
+
+
+def _web_address(text: str) -> str:
+    text = text.strip()
+    if text.casefold() in ("", "none"):
+        return ""
+    if not _WEB_ADDRESS.fullmatch(text) or len(text) > _LONGEST_ADDRESS:
+        raise BadInput(
+            f"{text[:60]!r} is no web address.", where="link", advice="Write it like https://example.org/more."
+        )
+    return text
 
 
 def _origin(text: str) -> str:

@@ -130,12 +130,19 @@ def _fill(session: Session, campaign: Campaign, page: pages.Page, source_hash: s
     campaign.coalition = page.coalition
     campaign.call_to_act = page.call_to_act
     campaign.source_hash = source_hash
+    links = {ask.title: ask.link_url for ask in campaign.asks}  # an organizer's; a plain text file knows no address
     # The old rows go first: the new ones take their numbers.
     campaign.demands, campaign.asks, campaign.sponsorships = [], [], []
     session.flush()
     campaign.demands = [Demand(number=n, text=text) for n, text in enumerate(page.demands, 1)]
     campaign.asks = [
-        Ask(position=n, title=ask.title, text=ask.text, link_label=ask.link_label, link_url=ask.link_url)
+        Ask(
+            position=n,
+            title=ask.title,
+            text=ask.text,
+            link_label=ask.link_label,
+            link_url=ask.link_url or links.get(ask.title, ""),
+        )
         for n, ask in enumerate(page.asks, 1)
     ]
     campaign.sponsorships = [

@@ -17,6 +17,7 @@ from outreach.models import Campaign
 
 app = typer.Typer(help="Campaigns: import pages, publish, close.", no_args_is_help=True)
 app.command("set")(campaign_set.set_)
+app.command("link")(campaign_set.link)
 app.add_typer(campaign_texts.app, name="texts")
 
 Slug = Annotated[str, typer.Argument(metavar="SLUG", help="The campaign's short name.")]

@@ -63,6 +63,22 @@ def set_(
         base.row(name, _in_words(value))
 
 
+def link(
+    slug: Annotated[str, typer.Argument(metavar="SLUG", help="The campaign's short name.")],
+    number: Annotated[int, typer.Argument(metavar="ASK", help="Which of the page's asks, from 1.")],
+    url: Annotated[str, typer.Argument(metavar="URL|none", help="Where its “learn more” leads.")],
+    as_json: Json = False,
+) -> None:
+    """Say where an ask's “learn more” leads; the page as plain text cannot."""
+    with base.engine() as engine, engine.db.begin() as session:
+        ask = campaign_settings.link_ask(session, slug, number, url, now=engine.now(), actor="cli")
+        shown = {"slug": slug, "ask": number, "title": ask.title, "link_url": ask.link_url}
+    if as_json:
+        base.emit(shown)
+    else:
+        base.row(str(number), ask.title, ask.link_url or "leads nowhere")
+
+
 def _in_words(value: bool | int | str | list[str] | None) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"

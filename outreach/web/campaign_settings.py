@@ -27,7 +27,7 @@ def settings(request: Request, slug: str) -> Response:
     """The settings as they are."""
     with db_of(request).read() as session:
         campaign = campaigns.find(session, slug)
-    return _page(request, campaign, _filled(campaign))
+        return _page(request, campaign, _filled(campaign))
 
 
 @router.post("/{slug}/settings")
@@ -43,7 +43,25 @@ def change(request: Request, slug: str, form: Form, person: Signed) -> Response:
             errors = {"reply_mode": error.message}
     with db_of(request).read() as session:
         campaign = campaigns.find(session, slug)
-    return _page(request, campaign, form.with_errors(errors, SETTINGS), status=422)
+        return _page(request, campaign, form.with_errors(errors, SETTINGS), status=422)
+
+
+@router.post("/{slug}/links")
+def link(request: Request, slug: str, form: Form, person: Signed) -> Response:
+    """Let the page's asks lead where the form says: all of them, or none."""
+    with db_of(request).read() as session:
+        campaign = campaigns.find(session, slug)
+        shown, numbers = _filled(campaign), [ask.position for ask in campaign.asks]
+    number = 0
+    try:
+        with db_of(request).begin() as session:
+            for number in numbers:
+                url, now = form.values.get(f"link-{number}", ""), now_of(request)
+                campaign_settings.link_ask(session, slug, number, url, now=now, actor=person.actor)
+    except BadInput as error:
+        wrong = {f"link-{number}": f"{error.message} {error.advice}"}
+        return _page(request, campaign, FormState(shown.values | form.values, wrong), status=422)
+    return RedirectResponse(f"/console/campaigns/{slug}?done=settings", 303)
 
 
 def _changes_in(form: FormState) -> tuple[dict[str, Any], dict[str, str]]:
@@ -67,6 +85,7 @@ def _filled(campaign: Campaign) -> FormState:
             "reply_mode": settings["reply_mode"],
             "signs_per_minute": str(settings["signs_per_minute"] or ""),
             "embed_origins": "\n".join(settings["embed_origins"]),
+            **{f"link-{ask.position}": ask.link_url for ask in campaign.asks},
         }
     )
 

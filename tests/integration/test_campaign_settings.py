@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,10 @@ from sqlalchemy import select
 from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
-from outreach import campaign_settings
+from outreach import campaign_settings, campaigns
 from outreach.campaign_settings import SETTINGS, SWITCHES, read
 from outreach.cli import campaign as campaign_cli
+from outreach.domain import pages
 from outreach.errors import BadInput
 from outreach.models import AuditEntry, Campaign, Database
 from tests import factories
@@ -100,3 +102,29 @@ def test_the_command_line_sets_what_it_is_told_and_no_more(tmp_path: Path, monke
     refused = CliRunner().invoke(campaign_cli.app, ["set", slug, "--high-risk", "perhaps"]).exception
     assert isinstance(refused, BadInput)
     assert refused.where == "--high-risk"
+
+
+def test_an_organizer_says_where_an_ask_leads_and_a_new_import_keeps_it(
+    organizer: TestClient, db: Database, now: datetime
+) -> None:
+    text = (Path(__file__).parents[2] / "examples" / "keep-the-night-bus.txt").read_text()
+    slug = imported(db, text, now)
+    settings, links = f"/console/campaigns/{slug}/settings", f"/console/campaigns/{slug}/links"
+
+    answer = send(organizer, settings, links, **{"link-1": "https://example.org/line?no=12", "link-2": "javascript:x"})
+    assert answer.status_code == 422
+    assert "is no web address" in answer.text
+    assert 'value="javascript:x"' in answer.text
+    assert send(organizer, settings, links, **{"link-1": "https://example.org/line?no=12"}).status_code == 303
+    assert imported(db, text.replace("seven days a week", "on every day"), now) == slug
+    assert fields(organizer, settings, links)["link-1"] == "https://example.org/line?no=12"
+    assert 'href="https://example.org/line?no=12"' in organizer.get(f"/c/{slug}").text
+
+
+def imported(db: Database, text: str, now: datetime) -> str:
+    """Take the page and publish it; the campaign's slug."""
+    with db.begin() as session:
+        page, hash_ = pages.read_page(text, name="page"), pages.fingerprint(text, name="page")
+        slug = campaigns.take_page(session, page, source_hash=hash_, now=now, actor="test").campaign.slug
+        campaigns.publish(session, slug, now=now, actor="test")
+        return slug
