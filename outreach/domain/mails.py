@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from email import message_from_bytes
 from email.message import Message
 from email.utils import getaddresses
+from typing import cast
 
 #: Bytes of a mail that are looked at: what the largest providers pass on.
 LARGEST = 30_000_000
@@ -36,11 +37,18 @@ def read_mail(octets: bytes) -> Message:
 def parts_of(mail: Message, *, depth: int = 0) -> Iterator[Message]:
     """The mail and every part in it, from the outside in."""
     yield mail
-    payload = mail.get_payload()
-    if isinstance(payload, list) and depth < _DEEPEST:
-        for part in payload:
-            if isinstance(part, Message):
-                yield from parts_of(part, depth=depth + 1)
+    if depth < _DEEPEST:
+        for part in inner_parts(mail):
+            yield from parts_of(part, depth=depth + 1)
+
+
+def inner_parts(mail: Message) -> list[Message]:
+    """The parts that stand in it directly. The library must not be asked for the payload of what has none: it decodes
+    that by whatever character set its writer named, and breaks.
+    """
+    if not mail.is_multipart():
+        return []
+    return [part for part in cast("list[object]", mail.get_payload()) if isinstance(part, Message)]
 
 
 def local_parts(mail: Message, domain: str, *, to: Sequence[str] = ()) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from email.message import Message
 
 from outreach.domain.events import Cause, EventKind, cause_of_status
-from outreach.domain.mails import parts_of
+from outreach.domain.mails import inner_parts, parts_of
 
 _LONGEST_REASON = 500
 #: What became of a mail, the worst first.
@@ -35,7 +35,7 @@ def bounce_in(mail: Message) -> Report | None:
     """What a delivery status notification says; None for a mail that is none."""
     for part in parts_of(mail):
         if part.get_content_type() == "message/delivery-status":
-            reports = [report for block in _blocks(part) if (report := _of_recipient(block)) is not None]
+            reports = [report for block in inner_parts(part) if (report := _of_recipient(block)) is not None]
             return _worst(reports)
     return None
 
@@ -44,11 +44,6 @@ def _worst(reports: Iterable[Report]) -> Report | None:
     """Our mails have one recipient each; should a report have more blocks, the worst of them counts."""
     order = [EventKind.BOUNCED, EventKind.BLOCKED, *_ACTIONS.values()]
     return min(reports, key=lambda report: order.index(report.kind), default=None)
-
-
-def _blocks(part: Message) -> list[Message]:
-    payload = part.get_payload()
-    return [block for block in payload if isinstance(block, Message)] if isinstance(payload, list) else []
 
 
 def _of_recipient(block: Message) -> Report | None:
@@ -85,7 +80,7 @@ def complaint_in(mail: Message) -> Complaint | None:
     fields = next((part for part in parts if part.get_content_type() == "message/feedback-report"), None)
     if fields is None:
         return None
-    block = next(iter(_blocks(fields)), fields)
+    block = next(iter(inner_parts(fields)), fields)
     kind = _COMPLAINTS.get(_word(block, "Feedback-Type").lower())
     if kind is None:
         return None
@@ -98,6 +93,6 @@ def _quoted_return_path(part: Message) -> str:
     """Of headers that are quoted as text."""
     if part.get_content_type() != "text/rfc822-headers":
         return ""
-    payload = part.get_payload()
-    lines = payload.splitlines() if isinstance(payload, str) else []
+    payload = part.get_payload(decode=True)
+    lines = payload.decode("ascii", "replace").splitlines() if isinstance(payload, bytes) else []
     return next((line.partition(":")[2].strip() for line in lines if line.lower().startswith("return-path:")), "")

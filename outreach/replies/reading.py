@@ -9,13 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from email.errors import HeaderParseError
+from email.errors import MessageError
 from email.header import decode_header, make_header
 from email.message import Message
 from email.utils import parseaddr
 
 from outreach.domain.automatic import Signs
-from outreach.domain.mails import parts_of
+from outreach.domain.mails import inner_parts, parts_of
 from outreach.domain.markup import text_of_page
 from outreach.domain.quoting import part
 from outreach.domain.words import short_line
@@ -92,9 +92,9 @@ def _leaves(mail: Message) -> Iterator[Message]:
     waiting, count = [mail], 0
     while waiting and count < _MOST_PARTS:
         piece, count = waiting.pop(), count + 1
-        payload = piece.get_payload()
-        if isinstance(payload, list) and piece.get_content_maintype() != "message":
-            waiting += [inner for inner in reversed(payload) if isinstance(inner, Message)]
+        inner = inner_parts(piece) if piece.get_content_maintype() != "message" else []
+        if inner:
+            waiting += reversed(inner)
         else:
             yield piece
 
@@ -130,7 +130,10 @@ def _octets(piece: Message) -> bytes:
 def _content(piece: Message) -> str:
     """A text part as text: in the character set it names, or the one it turns out to be in."""
     octets = _octets(piece)[: LONGEST_TEXT * 8]
-    named = piece.get_content_charset() or "utf-8"
+    try:
+        named = piece.get_content_charset() or "utf-8"
+    except (ValueError, LookupError):
+        named = "utf-8"
     for charset, errors in ((named, "strict"), ("utf-8", "strict"), ("cp1252", "replace")):
         try:
             return _clean(octets.decode(charset, errors))
@@ -142,7 +145,7 @@ def _content(piece: Message) -> str:
 def _decoded(value: str) -> str:
     try:
         return _clean(str(make_header(decode_header(value))))
-    except (HeaderParseError, LookupError, UnicodeError, ValueError):
+    except (MessageError, LookupError, UnicodeError, ValueError):
         return _clean(value)
 
 

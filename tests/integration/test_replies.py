@@ -189,6 +189,11 @@ STRANGE: dict[str, tuple[bytes, str]] = {
     "a broken encoding": (HEAD + b"Content-Transfer-Encoding: base64\nContent-Type: text/plain\n\n%%%", ""),
     "zeros and reversals": (HEAD + "\nYes\0 \u202eon.".encode(), "Yes on."),
     "a boundary that never comes": (HEAD + b"Content-Type: multipart/mixed; boundary=b\n\n--b\n\nYes.\n", "Yes."),
+    "a charset with a zero": (HEAD + b'Content-Type: text/plain; charset="x\0y"\n\nS\xed.', "Sí."),
+    "a charset in pieces with a zero": (HEAD + b"Content-Type: text/plain; charset*=x\0y''z\n\nYes.", "Yes."),
+    "a charset in pieces": (HEAD + b"Content-Type: text/plain; charset*=utf-8''x%00y\n\nS\xed.", "Sí."),
+    "a charset of domain names": (HEAD + b"Content-Type: text/plain; charset=idna\n\nS\xed.", "Sí."),
+    "a subject in no charset": (b"From: a@office.example.net\nSubject: =?utf-8\xff\xff?q?x?=\n\nYes.", "Yes."),
     "no boundary": (HEAD + b"Content-Type: multipart/mixed\n\nYes.\n", "Yes."),
     "an encrypted mail": (pgp(), ""),
     "a mail of one program only": (
