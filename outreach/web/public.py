@@ -89,8 +89,9 @@ def sign(
     if wait := rates.take(request, "sign", per_minute=settings.signs_per_minute):
         return _campaign(request, slug, db, form, status=429, wait=wait)
     begun = time.monotonic()
-    done = RedirectResponse(f"/c/{slug}/check-your-email", 303, background=bell(request, Stream.ACT))
     typed = sign_form(form.values)
+    check_email = speaking.leading_on(request, f"/c/{slug}/check-your-email", typed.language)
+    done = RedirectResponse(check_email, 303, background=bell(request, Stream.ACT))
     remember_sent(request, done, Sent(slug, typed.email.strip()[:320], int(now.timestamp())))
     if form.values.get(TRAP):
         await_the_beat(begun)
@@ -119,12 +120,12 @@ def _check(request: Request, slug: str, db: Database, form: FormState, asked: si
     """The letters word for word, before they are signed: for who changed them, or reads without scripts."""
     with db.read() as session:
         letters = signing.preview(session, slug, asked)
-        shown = read_campaign(request, session, slug)
+        shown = read_campaign(request, session, slug, own=asked.language)
     typed = {field: value for field, value in form.values.items() if field in (*KEPT, *gate.CARRIED) and value}
     return page(
         request,
         "public/check.html",
-        default_language=asked.language,
+        own_language=asked.language,
         campaign=shown,
         letters=letters,
         typed=typed,
@@ -135,14 +136,16 @@ def _check(request: Request, slug: str, db: Database, form: FormState, asked: si
 def _campaign(
     request: Request, slug: str, db: Database, form: FormState, *, status: int = 200, wait: int = 0
 ) -> Response:
+    own = form.values.get("language", "")
     with db.read() as session:
-        shown = read_campaign(request, session, slug)
+        shown = read_campaign(request, session, slug, own=own)
     headers = _PUBLIC if status == 200 else {"Retry-After": str(wait)} if wait else {}
     return page(
         request,
         "public/campaign.html",
         status=status,
         headers=headers,
+        own_language=own,
         default_language=shown.language,
         campaign=shown,
         form=form,
@@ -153,10 +156,10 @@ def _campaign(
     )
 
 
-def read_campaign(request: Request, session: Session, slug: str) -> campaign_pages.CampaignPage:
-    """What the pages of this campaign say; NotFound for one that is not published."""
+def read_campaign(request: Request, session: Session, slug: str, *, own: str = "") -> campaign_pages.CampaignPage:
+    """What the pages of this campaign say, `own` being the form's language; NotFound for one that is not published."""
     state, organisation = request.app.state, settings_of(request).organisation
-    wished = speaking.wished(request)
+    wished = speaking.wished(request, own=own)
     return campaign_pages.read(session, slug, state.counts, state.names, organisation=organisation, wished=wished)
 
 

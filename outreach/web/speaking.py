@@ -58,9 +58,9 @@ def chosen(request: Request) -> str:
     return spoken(request.query_params.get(CHOICE, "")[:20])
 
 
-def keeping(request: Request, path: str) -> str:
-    """`path` with the language that the address of this request asked for, if it did: for forms and redirects."""
-    return f"{path}?{CHOICE}={chosen(request)}" if chosen(request) else path
+def leading_on(request: Request, path: str, code: str) -> str:
+    """`path` as a form in the language `code` leads to it: it says which, where the browser would get another."""
+    return path if language_of(request).code == code else f"{path}?{CHOICE}={code}"
 
 
 def ways(request: Request, speaker: Language) -> list[Way]:

@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from outreach import translating
+from outreach import ladders, translating
 from outreach.domain.deliveries import MailClass
-from outreach.models import Consent, Delivery, Signature
+from outreach.domain.ladders import Trigger
+from outreach.models import Consent, Delivery, Signature, SignatureState
 from outreach.sending.parcels import Desk
-from tests import pseudo
+from tests import factories, pseudo
 from tests.sites import Site, bare
 
 SPANISH = {"accept-language": "es-MX,es;q=0.9,en;q=0.5"}
@@ -92,6 +93,42 @@ def test_errors_consents_and_the_mail_are_in_the_language_of_the_form(site: Site
     assert '<html lang="es" dir="ltr">' in mail.html
     site.client.cookies.clear()
     assert lang(get(site, confirm)) == "es"  # the mail's reader has chosen nothing here, but signed in Spanish
+
+
+def test_a_form_without_cookies_goes_on_in_its_own_language(site: Site) -> None:
+    """As from a frame on a partner's site, where nothing is kept."""
+    filled = {"name": "Ana", "email": "ana@example.org", "language": "es"}
+
+    wrong = site.client.post("/c/shelters/sign", data=filled | {"email": "ana"})
+    check = site.client.post("/c/shelters/sign", data=filled | {"check": "yes"})
+    signed = site.client.post("/c/shelters/sign", data=filled)
+
+    assert [lang(wrong.text), lang(check.text)] == ["es", "es"]
+    assert signed.headers["location"] == "/c/shelters/check-your-email?lang=es"
+    assert lang(get(site, signed.headers["location"])) == "es"
+
+
+def test_the_steps_every_campaign_begins_with_are_in_the_signers_language(site: Site) -> None:
+    with site.db.begin() as session:
+        campaign = site.campaign(session)
+        ladder = ladders.build(session, campaign, "After", ladders.DEFAULTS, now=site.now, actor="test", checked=True)
+        own = ladders.NewRung(Trigger.LETTER_ACCEPTED, "Ours: {{ campaign.title }}", "Hello {{ signer.first_name }}.")
+        (other,) = ladders.build(session, campaign, "Other", [own], now=site.now, actor="test").rungs
+        signature = factories.signature(session, campaign, name="Ana Ruiz", state=SignatureState.CONFIRMED)
+        signature.language = "es"
+        ids = [
+            factories.delivery(session, signature, mail_class=MailClass.NOTICE, purpose=f"rung:{rung.id}").id
+            for rung in (*ladder.rungs, other)
+        ]
+    with site.db.read() as session:
+        gone, answer, ours = (parcel.write(site.now) for parcel in Desk(site.settings, site.keys).make_up(session, ids))
+
+    assert gone.subject == "Su carta ya salió: A bus shelter for every stop"
+    assert answer.text.startswith("Hola, Ana:")
+    assert '<div lang="en" dir="ltr">' not in gone.html
+    assert ours.subject == "Ours: A bus shelter for every stop"
+    assert '<div lang="en" dir="ltr">' in ours.html
+    assert "Recibe este correo porque firmó" in ours.text
 
 
 def test_error_pages_speak_it_too(site: Site) -> None:
