@@ -12,6 +12,7 @@ from starlette.responses import RedirectResponse, Response
 
 from outreach import campaigns, moderation, wake
 from outreach.accounts import Person
+from outreach.dashboards.queue import names_of
 from outreach.domain.deliveries import Stream
 from outreach.domain.sieves import ANY, Sieve
 from outreach.domain.suspects import Suspicion
@@ -180,7 +181,7 @@ def _sieve_page(
         found=found,
         changed=changed,
         campaigns=[("", "Choose one"), *((slug, slug) for slug in slugs)],
-        suspicions=[("", "Or not"), (ANY, "For whatever reason"), *words.SUSPICIONS.items()],
+        suspicions=[("", "Set aside or not"), (ANY, "For whatever reason"), *words.SUSPICIONS.items()],
         asks_number=found is not None and found.total > _MANY,
     )
 
@@ -252,6 +253,7 @@ def _invalidation(request: Request, id_: int) -> dict[str, Any]:
         progress = moderation.progress(session, id_)
         return {
             "progress": progress,
+            "names": names_of(session, [progress.made_by, progress.undone_by]),
             "campaign": session.get_one(Campaign, progress.campaign_id),
             "sample": moderation.sample(session, id_),
             "gone": moderation.letters_gone(session, id_),
