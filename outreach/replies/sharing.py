@@ -87,7 +87,7 @@ def wall(session: Session, campaign_id: int, *, limit: int = _MOST_SHOWN) -> tup
             Reply.campaign_id == campaign_id,
             Reply.share_state == ShareState.SHOWN,
             Reply.share_text != "",
-            Signature.state == SignatureState.CONFIRMED,
+            Signature.is_counted,
         )
         .order_by(Reply.received_at.desc(), Reply.id.desc())
         .limit(limit)
