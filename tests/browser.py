@@ -11,9 +11,11 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import uvicorn
@@ -23,12 +25,38 @@ from outreach.models import Database
 from outreach.settings import Settings
 from outreach.web.app import SERVER, create_app
 from tests.conftest import make_settings
+from tests.fakes.inbound import SECRET
 from tests.servers import free_port
 
 AXE = Path(__file__).parent / "vendor" / "axe.min.js"
 PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1280, "height": 900}
 _FLAGS = ("--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run")
+
+
+class Server:
+    """The application, served on loopback by a thread; it may be stopped and started again at the same address."""
+
+    def __init__(self, settings: Settings, db: Database) -> None:
+        self._settings, self._db = settings, db
+        self.start()
+
+    def start(self) -> None:
+        """A new application, as a new process would make it. Returns once it listens."""
+        port = urlsplit(self._settings.base_url).port or 80
+        app = create_app(self._settings, self._db)
+        self._server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", **SERVER))
+        self._thread = threading.Thread(target=self._server.run, daemon=True)
+        self._thread.start()
+        deadline = time.monotonic() + 20
+        while not self._server.started:
+            assert self._thread.is_alive(), "the server ended before it listened"
+            assert time.monotonic() < deadline, "the server does not listen"
+            time.sleep(0.02)
+
+    def stop(self) -> None:
+        self._server.should_exit = True
+        self._thread.join(10)
 
 
 @dataclass(frozen=True)
@@ -38,36 +66,32 @@ class Site:
     url: str
     settings: Settings
     db: Database
+    server: Server
+
+
+@contextmanager
+def serving(folder: Path, **more: str) -> Iterator[Site]:
+    """The site on `folder`/site.db, a migrated database; mail would go to a mailbox folder. `more` are settings."""
+    url = f"http://127.0.0.1:{free_port()}"
+    settings = make_settings(folder, f"sqlite:///{folder / 'site.db'}", base_url=url, inbound_secret=SECRET, **more)
+    db = Database(settings.database)
+    server = Server(settings, db)
+    yield Site(url, settings, db, server)
+    server.stop()
+    db.close()
 
 
 @pytest.fixture
 def site(tmp_path: Path, sqlite_template: Path) -> Iterator[Site]:
-    """The site on an empty database of its own; mail would go to a mailbox folder."""
+    """The site on an empty database of its own."""
     shutil.copy(sqlite_template, tmp_path / "site.db")
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    settings = make_settings(tmp_path, f"sqlite:///{tmp_path / 'site.db'}", base_url=url)
-    db = Database(settings.database)
-    server = uvicorn.Server(
-        uvicorn.Config(create_app(settings, db), host="127.0.0.1", port=port, log_level="warning", **SERVER)
-    )
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    deadline = time.monotonic() + 20
-    while not server.started:
-        assert thread.is_alive(), "the server ended before it listened"
-        assert time.monotonic() < deadline, "the server does not listen"
-        time.sleep(0.02)
-    yield Site(url, settings, db)
-    server.should_exit = True
-    thread.join(10)
-    db.close()
+    with serving(tmp_path) as made:
+        yield made
 
 
-# Not for the whole session: while Playwright runs, its event loop counts as running in this thread, and no test that
-# comes after could start one of its own.
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
+@contextmanager
+def launched() -> Iterator[Browser]:
+    """The machine's own Chromium."""
     path = os.environ.get("CHROMIUM", "/usr/bin/chromium")
     if not Path(path).exists():
         pytest.fail(f"There is no Chromium at {path}. Install Debian's: apt-get install chromium libatomic1")
@@ -76,6 +100,14 @@ def chromium() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=path, args=flags)
         yield browser
         browser.close()
+
+
+# Not for the whole session: while Playwright runs, its event loop counts as running in this thread, and no test that
+# comes after could start one of its own.
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with launched() as browser:
+        yield browser
 
 
 @dataclass
@@ -166,3 +198,28 @@ def barriers(page: Page) -> list[str]:
 def sideways(page: Page) -> int:
     """By how many pixels the page can be scrolled sideways; 0 is right."""
     return int(page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
+
+
+def tab_to(page: Page, words: str) -> None:
+    """Press Tab until what is named by these words, in its label or by itself, has the focus; it must be seen to."""
+    for _ in range(80):
+        page.keyboard.press("Tab")
+        said, outline = page.evaluate(_FOCUSED)
+        assert not said or outline != "none", f"{said!r} has the focus and does not show it"
+        if words in said:
+            return
+    raise AssertionError(f"{words!r} is not reached by the tab key")
+
+
+_FOCUSED = """() => {
+    const at = document.activeElement;
+    if (at === document.body) return ["", "none"];  // between the page's end and its beginning
+    const shown = at.matches("a.cover") ? at.closest(".campaign") : at;
+    return [at.labels?.[0]?.textContent ?? at.textContent, getComputedStyle(shown).outlineStyle];
+}"""
+
+
+def press(page: Page, words: str, key: str) -> None:
+    """Go to what is named so by the tab key, and press `key` there."""
+    tab_to(page, words)
+    page.keyboard.press(key)

@@ -84,7 +84,7 @@ def _page(
         token=token,
         reader=reader,
         campaign=reader.campaign_title,
-        organisation=reader.organisation.name if reader.organisation else "",
+        sponsor=reader.organisation.name if reader.organisation else "",
         stopped=stopped[0].value if stopped else "",
         is_done=is_done,
         is_undone=is_undone,

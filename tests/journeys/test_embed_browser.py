@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from playwright.sync_api import Browser, expect
@@ -15,35 +11,13 @@ from sqlalchemy import select
 from outreach.models import Signature
 from tests import factories
 from tests.browser import PHONE, Site
+from tests.journeys.partner import partner
 
 pytestmark = pytest.mark.browser
 
 
-@contextmanager
-def partner(ours: str) -> Iterator[str]:
-    """A page on an origin of its own that holds our tag; its address."""
-
-    class Page(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            tag = f'<script src="{ours}/embed.js" data-campaign="rents" data-from="tenants" async></script>'
-            body = f"<!doctype html><title>Tenants</title><h1>Our union</h1>{tag}".encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "text/html; charset=utf-8")
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Page)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-
-
 def test_a_listed_site_shows_the_form_and_its_signers_are_credited_to_it(site: Site, chromium: Browser) -> None:
-    with partner(site.url) as theirs:
+    with partner(site.url, "rents") as theirs:
         with site.db.begin() as session:
             campaign = factories.campaign(
                 session, slug="rents", title="Cap the rents", targets=1, now=datetime.now(UTC)
@@ -71,7 +45,7 @@ def test_a_listed_site_shows_the_form_and_its_signers_are_credited_to_it(site: S
 
 def test_a_site_that_is_not_listed_shows_nothing_of_ours(site: Site, chromium: Browser) -> None:
     """Clickjacking: the browser refuses to put the form where it was not invited."""
-    with partner(site.url) as theirs:
+    with partner(site.url, "rents") as theirs:
         with site.db.begin() as session:
             campaign = factories.campaign(
                 session, slug="rents", title="Cap the rents", targets=1, now=datetime.now(UTC)
