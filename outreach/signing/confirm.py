@@ -39,6 +39,7 @@ class LinkState(StrEnum):
     EXPIRED = "expired"
     CHANGED = "changed"  #: the letter, or the signer's own words, are no longer those it was sent for
     WITHDRAWN = "withdrawn"
+    INVALIDATED = "invalidated"  #: staff found that the signature is nobody's
     CLOSED = "closed"  #: the campaign closed before the link was used
 
 
@@ -182,6 +183,8 @@ def _state(
 ) -> LinkState:
     if signature.state is SignatureState.CONFIRMED:
         return LinkState.CONFIRMED
+    if signature.state is SignatureState.INVALIDATED:
+        return LinkState.INVALIDATED
     if signature.state is not SignatureState.PENDING:
         return LinkState.WITHDRAWN
     if campaign.state is CampaignState.CLOSED:
@@ -213,3 +216,5 @@ def _refuse_unless_open(state: LinkState, campaign: Campaign) -> None:
         raise NotNow("This campaign closed before the signature was confirmed; it does not count.", where=campaign.slug)
     if state is LinkState.WITHDRAWN:
         raise NotNow("This signature was withdrawn.", where=campaign.slug, advice=SIGN_AGAIN)
+    if state is LinkState.INVALIDATED:
+        raise NotNow("This signature is not counted.", where=campaign.slug)

@@ -31,7 +31,15 @@ router = APIRouter(include_in_schema=False)
 GUESSES_PER_MINUTE = 60
 
 #: The status of the page that shows a confirmation in a state; a link that is over is 410, not an error of the reader.
-_STATUS = {"open": 200, "confirmed": 200, "changed": 409, "expired": 410, "withdrawn": 410, "closed": 410}
+_STATUS = {
+    "open": 200,
+    "confirmed": 200,
+    "changed": 409,
+    "expired": 410,
+    "withdrawn": 410,
+    "invalidated": 410,
+    "closed": 410,
+}
 
 Db = Annotated[Database, Depends(db_of)]
 HeldKeys = Annotated[Keys, Depends(keys_of)]

@@ -183,3 +183,18 @@ def test_the_receipt_tells_what_the_far_server_did(site: Site, reported: EventSt
         token = factories.token(session, signature, purpose="receipt", valid_for=None)
         factories.delivery(session, signature, state=State.ACCEPTED, accepted_at=site.now, event_state=reported)
     assert said in bare(site.get(f"/letter/{token}"))
+
+
+def test_a_signature_that_staff_ended_is_not_said_to_have_been_withdrawn(site: Site) -> None:
+    link = site.sign()
+    receipt = site.confirm(link)
+    unused = site.sign(email="another@example.org")
+    with site.db.begin() as session:
+        for signature in session.scalars(select(Signature)):
+            signature.state = SignatureState.INVALIDATED
+    for path, status in ((receipt, 200), (unused, 410)):
+        said = bare(site.get(path, status))
+        assert "This signature is not counted" in said
+        assert "withdrew" not in said
+        assert site.settings.help_address in said
+    assert site.client.post(unused).status_code == 410
