@@ -54,7 +54,8 @@ class Pending:
     letters: tuple[Shown, ...]
     agreed: frozenset[str]  #: the purposes ticked on the form, see domain.consents.Purpose
     expires_at: datetime | None
-    language: str
+    language: str  #: the signer's
+    letter_language: str
     is_high_risk: bool
 
 
@@ -87,6 +88,7 @@ def look(session: Session, token: str, *, keys: Keys, now: datetime) -> Pending:
         agreements.given_for(session, signature) if shows else frozenset(),
         link.expires_at,
         language=signature.language,
+        letter_language=campaign.language,
         is_high_risk=signature.high_risk,
     )
 

@@ -43,6 +43,7 @@ class ReceiptLetter:
     target_label: str
     subject: str
     text: str  #: "" once it was deleted, after it had been delivered
+    language: str
     held_reason: str
     address: str  #: the office's, for a signer who may write to it themselves; else ""
     form_url: str  #: of the office's web form, where that is the only way to reach it
@@ -171,6 +172,7 @@ def _letters(session: Session, campaign: Campaign, signature: Signature) -> tupl
                 target_label(target),
                 subject,
                 text,
+                campaign.language,
                 delivery.reason if delivery.state is State.HELD else "",
                 ways.get(Channel.EMAIL, "") if campaign.self_send else "",
                 "" if Channel.EMAIL in ways else ways.get(Channel.WEBFORM, ""),
