@@ -145,6 +145,12 @@ def sign(
     _tell_figures(ran.as_json(), as_json)
 
 
+@app.command()
+def pages(database: Base = Kind.POSTGRESQL, as_json: Json = False) -> None:
+    """How long a signer's pages take with one web process, and what the page that signs weighs."""
+    _tell_figures(_bench("pages").look(str(database)).as_json(), as_json)
+
+
 def _one(transport: str, letters: int, database: Kind, workers: int, celery: bool, profile: str, as_json: bool) -> None:
     report = _bench("report")
     run = report.one(transport, letters, str(database), celery=celery, processes=workers, profile=profile)

@@ -83,7 +83,7 @@ class Crowd:
             self.begun += 1
             due = self.start + n / self.rate if self.rate else time.monotonic()
             await asyncio.sleep(max(0.0, due - time.monotonic()))
-            writer.write(_form(n, self.slug, self.port))
+            writer.write(form_of(n, self.slug, self.port))
             status = await _answer(reader)
             self.took.append(time.monotonic() - due)  # from when the person came, not from when we had time
             if status == 303:
@@ -93,7 +93,7 @@ class Crowd:
         writer.close()
 
 
-def _form(n: int, slug: str, port: int) -> bytes:
+def form_of(n: int, slug: str, port: int) -> bytes:
     body = urlencode(
         {
             "name": f"Signer No. {n}",
@@ -135,7 +135,7 @@ def sign(seconds: int, database: str, *, hands: int = 24, rate: float = 0.0, pro
             campaign = factories.campaign(session, targets=2, now=datetime.now(UTC))
             campaign.signs_per_minute = int(_NO_LIMIT)
             slug = campaign.slug
-        with _web(Path(folder), url, redis, processes) as (port, pids):
+        with web(Path(folder), url, redis, processes) as (port, pids):
             asyncio.run(Crowd(port, slug, time.monotonic() + 2, rate=20).sign_all(4))  # nothing is cold any more
             before, cpu = _stored(db), sum(map(cpu_of, pids))
             crowd = Crowd(port, slug, time.monotonic() + seconds, rate, begun=1_000_000)
@@ -165,7 +165,8 @@ def sign(seconds: int, database: str, *, hands: int = 24, rate: float = 0.0, pro
 
 
 @contextmanager
-def _web(folder: Path, url: str, redis: str, processes: int) -> Iterator[tuple[int, list[int]]]:
+def web(folder: Path, url: str, redis: str, processes: int = 1) -> Iterator[tuple[int, list[int]]]:
+    """Real web processes on that database: the port they listen on, and their pids."""
     port = servers.free_port()
     more = {"PORT": str(port), "BASE_URL": f"http://127.0.0.1:{port}", "TRUSTED_HOPS": "1"}
     more |= {"SIGNS_PER_MINUTE": _NO_LIMIT, "DOMAIN_SIGNS_PER_MINUTE": _NO_LIMIT, "WEB_PROCESSES": str(processes)}
