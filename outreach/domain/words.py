@@ -73,7 +73,7 @@ def clean_name(text: str) -> str:
         raise ValueError(_("A name cannot hold “=?” or “?=”."))
     text = _GLUED_DOT.sub(". ", text)  # "Dr.Doe" reads "Dr. Doe"; mail programs make a link of "any.thing"
     if not any(unicodedata.category(sign)[0] == "L" for sign in text) or len(text) < 2:
-        raise ValueError(_("Please give your name as it should stand under the letter."))
+        raise ValueError(_("Give your name as it should stand under the letter."))
     if len(text) > NAME_LIMIT:
         raise ValueError(_("A name can have at most %(limit)s characters.", limit=NAME_LIMIT))
     return text

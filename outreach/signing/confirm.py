@@ -28,7 +28,7 @@ from .sharing import issue_share
 log = structlog.get_logger()
 
 #: What to do about a link that no longer opens.
-SIGN_AGAIN = "Please sign again; you will get a new link."
+SIGN_AGAIN = "Sign again; you will get a new link."
 
 
 class LinkState(StrEnum):

@@ -129,7 +129,7 @@ def clean_address(typed: str) -> str:
     """
     typed = typed.strip()
     if not typed:
-        raise ValueError(_("Please give your email address: we send you a link to confirm your letter."))
+        raise ValueError(_("Give your email address: we send you a link to confirm your letter."))
     if len(typed) > _LONGEST["email"]:
         raise ValueError(_("An email address can have at most %(limit)s characters.", limit=_LONGEST["email"]))
     try:
@@ -142,7 +142,7 @@ def clean_address(typed: str) -> str:
         raise ValueError(
             _(
                 "We can only write to addresses whose part before the @ has letters of the English alphabet, digits "
-                "and signs. Please give another one."
+                "and signs. Give another one."
             )
         )
     if len(found.ascii_email) > _LONGEST["email"]:

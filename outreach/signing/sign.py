@@ -173,7 +173,7 @@ def write(letters: CampaignLetters, signer: Signer) -> list[Shown]:
         if not (signer.own_words or signer.body):
             raise
         field = "body" if signer.body else "own_words"
-        raise BadSignature({field: _("With these words the letter becomes too long. Please shorten them.")}) from None
+        raise BadSignature({field: _("With these words the letter becomes too long. Shorten them.")}) from None
 
 
 def _new(

@@ -55,7 +55,7 @@ def test_on_a_phone_a_letter_is_rewritten_sent_and_answered_and_a_second_one_wit
 
     post.send()
     assert [mail.subject for mail in post.mails_to("office")] == [], "nothing leaves unconfirmed"
-    follow_the_mail(page, site, "Please confirm: Keep the Night Bus Running", "/confirm/")
+    follow_the_mail(page, site, "Confirm your letter: Keep the Night Bus Running", "/confirm/")
     expect(page.locator(".letter-text")).to_contain_text("unlit road, in the rain")
     page.get_by_role("button", name="Confirm and send my letter").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Thank you, Jane Doe")
@@ -84,7 +84,7 @@ def test_on_a_phone_a_letter_is_rewritten_sent_and_answered_and_a_second_one_wit
     page.get_by_label("Email", exact=True).fill(JANE)
     page.get_by_role("button", name="Sign and send my letter").click()
     post.send()
-    follow_the_mail(page, site, "Please confirm: Heat for every home", "/confirm/")
+    follow_the_mail(page, site, "Confirm your letter: Heat for every home", "/confirm/")
     page.get_by_role("button", name="Confirm and send my letters").click()
     page.get_by_role("link", name="Withdraw").click()
     page.get_by_role("button", name="Withdraw my signature").click()

@@ -19,7 +19,7 @@ LOOKS = {
     "desktop-dark": (DESK, "dark"),
 }
 _TALLEST = 3000
-_QUALITY = 60
+_QUALITY = 45
 _TOP = "element => element.getBoundingClientRect().top + window.scrollY"
 
 
@@ -36,8 +36,8 @@ class Camera:
         self.page.goto(self.url + path, wait_until="networkidle")
         return self.page
 
-    def take(self, name: str, path: str = "", *, at: str = "") -> None:
-        """A picture of what stands there, or at `path`: from `at` (a selector) or the top down, at most 3000 pixels."""
+    def take(self, name: str, path: str = "", *, at: str = "", tall: int = _TALLEST) -> None:
+        """What stands there, or at `path`: from `at` (a selector) or the top down, at most so `tall`."""
         if path:
             self.go(path)
         self.page.evaluate("document.fonts.ready")
@@ -49,7 +49,7 @@ class Camera:
             type="jpeg",
             quality=_QUALITY,
             full_page=True,
-            clip={"x": 0, "y": top, "width": size["width"], "height": min(rest, _TALLEST)},
+            clip={"x": 0, "y": top, "width": size["width"], "height": min(rest, tall)},
         )
 
 

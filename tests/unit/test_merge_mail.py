@@ -191,7 +191,7 @@ def test_a5_a_feedback_id_has_four_fields_at_most_and_a_sender_of_5_to_15_signs(
 
 def test_a_confirmation_asks_says_who_is_written_to_and_what_happens_otherwise() -> None:
     mail = _notice("confirm")
-    assert mail.subject == "Please confirm: A bus shelter & a bench"
+    assert mail.subject == "Confirm your letter: A bus shelter & a bench"
     assert mail.sender == Mailbox("Fair Act", SETTINGS.act_from)
     assert mail.reply_to == Mailbox("Fair Act", SETTINGS.help_address)
     assert (mail.mail_class, mail.stream) == (MailClass.CONFIRMATION, Stream.ACT)
