@@ -81,3 +81,10 @@ def test_the_script_is_for_other_sites_and_every_other_file_is_not(site: Site) -
 
 def test_there_is_no_frame_for_a_campaign_that_is_not_there(site: Site) -> None:
     site.get("/embed/nowhere", 404)
+
+
+def test_in_a_campaign_of_high_risk_the_frame_has_a_way_to_leave_at_once(site: Site) -> None:
+    assert site.settings.exit_url not in site.get("/embed/shelters")
+    with site.db.begin() as session:
+        session.scalars(select(Campaign)).one().high_risk = True
+    assert f'<a class="exit" href="{site.settings.exit_url}"' in site.get("/embed/shelters")
