@@ -11,12 +11,15 @@ import pytest
 from httpx2 import Response
 from sqlalchemy import select
 from starlette.testclient import TestClient
+from structlog.testing import capture_logs
 
-from outreach.models import Base, Database
+from outreach.models import Base, Database, Signature, Supporter, Suppression
 from outreach.web.app import create_app
+from tests import factories
 from tests.integration.test_inner_doors import routes_of
 from tests.rules.furnished import Elements, Furnished, furnish
 from tests.rules.post import BYTES, Post
+from tests.sites import JANE
 
 #: Where a crawl begins, beside the links of all mails.
 _FIRST = ("/", "/privacy", "/embed/shelters", "/c/shelters/send", "/console", "/staff", "/dev/mail", "/nowhere")
@@ -169,3 +172,78 @@ def test_threat_b10_no_guess_opens_anything_and_the_guesser_is_made_to_wait(post
     assert {answer.status_code for answer in answers[:60]} == {404}
     assert len({answer.text for answer in answers[:60]}) == 1
     assert {answer.status_code for answer in answers[60:]} == {429}
+
+
+@SQLITE
+@BYTES
+def test_threat_b12_all_that_happened_leaves_no_key_no_name_and_no_address_in_the_log(post: Post) -> None:
+    with capture_logs() as lines:
+        house = furnish(post)
+        crawl(house, of_a_kind=1)
+    written = str(lines)
+    assert len(lines) > 100
+    assert [secret for secret in house.secrets if secret in written] == []
+    assert not re.search(r"reader-\d|onfocus|onload|@", written)
+
+
+@BYTES
+def test_threat_b4_b9_a_key_acts_for_the_address_it_was_mailed_to_and_for_no_other(post: Post) -> None:
+    own, other = (post.site.sign(email=f"{who}@example.org", updates="yes") for who in ("own", "other"))
+    post.site.client.post(own, data={"email": "other@example.org", "signature": "2", "token": other})
+    assert [state for _address, state in _states(post)] == ["confirmed", "pending"]
+
+    post.site.confirm(other)
+    post.wave()
+    (stop,) = (mail for mail in post.send() if mail.to.address == "own@example.org" and mail.all("List-Unsubscribe"))
+    (ways,) = stop.all("List-Unsubscribe")
+    path = ways[1 : ways.index(">")].removeprefix(post.site.settings.base_url)
+    post.site.client.post(path, data={"email": "other@example.org", "much": "all"})
+    with post.db.read() as session:
+        stopped = set(session.scalars(select(Suppression.address_hash)))
+    assert stopped == {factories.hash_address("own@example.org", post.site.keys)}
+
+
+def _states(post: Post) -> list[tuple[str, str]]:
+    with post.db.read() as session:
+        found = select(Supporter.address, Signature.state).join(Signature, Signature.supporter_id == Supporter.id)
+        return [(address, str(state)) for address, state in session.execute(found.order_by(Signature.id))]
+
+
+@SQLITE
+@BYTES
+def test_threat_b14_no_header_of_a_request_gets_into_a_page_or_a_mail(post: Post) -> None:
+    names = (
+        "x-forwarded-host",
+        "x-forwarded-server",
+        "x-host",
+        "forwarded",
+        "x-original-url",
+        "x-rewrite-url",
+        "referer",
+    )
+    forged = dict.fromkeys(names, "https://evil.example/staff") | {"x-forwarded-proto": "http"}
+    for path in ("/", "/c/shelters", "/nowhere", "/staff"):
+        answer = post.site.client.get(path, headers=forged)
+        assert "evil.example" not in answer.text + str(answer.headers), path
+    answer = post.site.client.post("/c/shelters/sign", data=JANE, headers=forged)
+    assert answer.headers["location"] == "/c/shelters/check-your-email"
+    (mail,) = post.send()
+    assert set(re.findall(r"https?://[^/\s\"<]+", mail.text + mail.html)) == {"https://act.example.org"}
+
+
+@SQLITE
+@BYTES
+def test_threat_b21_cookies_are_ours_alone_and_reading_and_confirming_need_none(post: Post) -> None:
+    client = post.site.client
+    answers = [client.post("/c/shelters/sign", data=JANE), client.get("/?lang=es"), client.get("/sign-in")]
+    for answer in answers:
+        name, _, said = answer.headers["set-cookie"].partition("=")
+        assert name.startswith("__Host-")
+        assert {"secure", "httponly", "path=/"} <= set(said.lower().split("; "))
+        assert re.search(r"samesite=(strict|lax)", said.lower())
+        assert "domain" not in said.lower()
+    path = post.site.sign(email="jo@example.org")
+    client.cookies.clear()
+    for answer in (client.get("/c/shelters"), client.get("/embed/shelters"), client.get(path), client.post(path)):
+        assert answer.status_code in (200, 303)
+        assert "set-cookie" not in answer.headers
