@@ -11,15 +11,15 @@ from playwright.sync_api import Browser, Page
 
 from tests.browser import DESK, PHONE
 
-#: What a picture is taken as: its name's ending, and the browser's window and theme.
+#: What a picture is taken as: its name's ending; the browser's window, its theme, and pixels of the picture for one.
 LOOKS = {
-    "phone-light": (PHONE, "light"),
-    "phone-dark": (PHONE, "dark"),
-    "desktop-light": (DESK, "light"),
-    "desktop-dark": (DESK, "dark"),
+    "phone-light": (PHONE, "light", 1.0),
+    "phone-dark": (PHONE, "dark", 1.0),
+    "desktop-light": (DESK, "light", 0.75),
+    "desktop-dark": (DESK, "dark", 0.75),
 }
 _TALLEST = 3000
-_QUALITY = 45
+_QUALITY = 38
 _TOP = "element => element.getBoundingClientRect().top + window.scrollY"
 
 
@@ -56,10 +56,11 @@ class Camera:
 @contextmanager
 def camera(browser: Browser, url: str, folder: Path, look: str, *, locale: str = "en-GB") -> Iterator[Camera]:
     """A camera with a browser of its own: no cookies, and a reader who speaks `locale`."""
-    size, theme = LOOKS[look]
+    size, theme, scale = LOOKS[look]
     context = browser.new_context(
         viewport=size,  # type: ignore[arg-type]
         color_scheme=theme,  # type: ignore[arg-type]
+        device_scale_factor=scale,
         reduced_motion="reduce",
         locale=locale,
     )
