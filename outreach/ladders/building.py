@@ -41,7 +41,8 @@ DEFAULTS = (
         _("Your letter has gone: {{ campaign.title }}"),
         _(
             "Hello {{ signer.first_name }},\n\n"
-            "your letter about “{{ campaign.title }}” has left: the mail service has taken it, to bring it to the office.\n\n"
+            "your letter about “{{ campaign.title }}” has left: the mail service has taken it, to bring it to the "
+            "office.\n\n"
             "If they answer, the answer comes to you."
         ),
     ),

@@ -30,7 +30,7 @@ _ADDRESSES = {
     "mailbox": "/dev/mail",
 }
 #: Pixels: a long table goes on as it begins.
-_TALL = 1500
+_TALL = 1100
 #: Made for the pictures, see `furnishing`.
 _MADE = {"console-wave": "wave", "console-reply": "reply", "staff-delivery": "delivery"}
 

@@ -29,7 +29,7 @@ _ADDRESSES = {
 
 #: What everybody meets is shown in every look; the rest by day on a phone, and by night at a desk.
 _EVERYBODYS = {
-    *("campaigns", "petition", "letter", "letter-filled", "letter-error-form", "check", "check-your-email", "confirm"),
+    *("campaigns", "petition", "letter", "letter-filled", "check", "check-your-email", "confirm"),
     *("thank-you", "tracker-waiting", "tracker-answered", "embedded"),
 }
 _LOOKS_OF_THE_REST = ("phone-light", "desktop-dark")
@@ -73,7 +73,7 @@ def _sign(camera: Camera) -> None:
     _press_sign(page)
     page.get_by_role("alert").wait_for()
     _take(camera, "letter-error", tall=_TOP)
-    _take(camera, "letter-error-form", at="#sign")
+    _take(camera, "letter-error-form", at="#sign", tall=1600)
     page = camera.go(f"/c/{BUS}")
     _fill(page)
     _take(camera, "letter-filled", at="#the-letter")
