@@ -66,10 +66,17 @@ class Elements(HTMLParser):
         super().__init__()
         self.elements: list[tuple[str, dict[str, str]]] = []
         self.text: list[str] = []
+        self.forms: list[tuple[str, dict[str, str]]] = []  #: where each is posted to, and what it is filled in with
         self.feed(html)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, {name: value or "" for name, value in attrs}))
+        given = {name: value or "" for name, value in attrs}
+        self.elements.append((tag, given))
+        if tag == "form" and given.get("method") == "post":
+            self.forms.append((given.get("action", ""), {}))
+        elif self.forms and given.get("name") and tag in ("input", "textarea", "select", "button"):
+            is_ours = given.get("type") in ("hidden", "checkbox", "radio", "submit")
+            self.forms[-1][1].setdefault(given["name"], given.get("value", "") if is_ours else HOSTILE.format(n=904))
 
     def handle_data(self, data: str) -> None:
         self.text.append(data)
