@@ -14,6 +14,7 @@ import threading
 import unicodedata
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerifyMismatchError
@@ -36,8 +37,6 @@ ABSOLUTE = {Role.ORGANIZER: timedelta(days=7), Role.STAFF: timedelta(hours=12)}
 SEEN_EVERY = timedelta(minutes=1)
 
 _hasher = PasswordHasher(time_cost=3, memory_cost=64 * 1024, parallelism=1)  # Argon2id
-#: What an unknown address is weighed against, so that it takes as long as a known one.
-_NOBODY = _hasher.hash(secrets.token_hex(16))
 #: Each weighing takes 64 MiB; a burst of sign-ins waits in line instead of filling the memory.
 _scales = threading.BoundedSemaphore(2)
 
@@ -165,7 +164,7 @@ def sign_in(db: Database, email: str, password: str, *, replacing: str = "", now
             select(User.id, User.password_hash, User.epoch).where(User.email == email[:321].strip().lower())
         ).one_or_none()
     kept = account.password_hash if account is not None else ""
-    fits = _fits(kept or _NOBODY, password)
+    fits = _fits(kept or _nobody(), password)
     if account is None or not kept or not fits:
         return None
     with db.begin() as session:
@@ -174,6 +173,12 @@ def sign_in(db: Database, email: str, password: str, *, replacing: str = "", now
         if user is None or user.epoch != account.epoch or user.disabled_at is not None:
             return None
         return _start(session, user, how="password", replacing=replacing, now=now)
+
+
+@cache
+def _nobody() -> str:
+    """What an unknown address is weighed against, so that it takes as long as a known one."""
+    return _hasher.hash(secrets.token_hex(16))
 
 
 def _fits(password_hash: str, password: str) -> bool:

@@ -70,6 +70,7 @@ def test_anything_else_does_not(db: Database, now: datetime, email: str, passwor
     assert accounts.sign_in(db, email, password, now=now) is None
 
 
+@pytest.mark.usefixtures("heavy_passwords")
 def test_an_unknown_address_is_weighed_like_a_known_one(
     db: Database, now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
