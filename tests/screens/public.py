@@ -107,7 +107,7 @@ def _embed(camera: Camera, town: Town) -> None:
 
 def _walk_into_the_limits(camera: Camera) -> None:
     """What a crowd behind one network meets: first a proof of work, then a wait."""
-    for posts, name in ((12, "one-more-step"), (30, "too-many-tries")):
+    for posts, name in ((20, "one-more-step"), (30, "too-many-tries")):
         for _ in range(posts):  # empty forms: nothing is written
             camera.page.request.post(f"{camera.url}/c/{HEAT}/sign", form={"name": ""})
         page = camera.go(f"/c/{HEAT}")
