@@ -7,7 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-_STYLE = ":root { color-scheme: light dark } body { font: 17px/1.5 sans-serif; max-width: 44rem; margin: 2rem auto; padding: 0 1rem }"
+_STYLE = (
+    ":root { color-scheme: light dark } "
+    "body { font: 17px/1.5 sans-serif; max-width: 44rem; margin: 2rem auto; padding: 0 1rem }"
+)
 
 
 @contextmanager
