@@ -19,12 +19,13 @@ from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
 
 from outreach import alerts, audit_log, moderation, outbox
-from outreach.domain.deliveries import State
+from outreach.domain.deliveries import State, Stream
 from outreach.domain.events import EventKind
 from outreach.domain.sieves import Sieve
 from outreach.domain.suspects import Suspicion
 from outreach.models import (
     Ask,
+    Attempt,
     Base,
     CampaignText,
     Delivery,
@@ -221,9 +222,12 @@ def _trouble(post: Post, session: Session) -> None:
         doubt: dict[str, Any] = {"doubt_since": now} if state is State.IN_DOUBT else {}
         signature = factories.signature(session, campaign, state=SignatureState.CONFIRMED)
         factories.delivery(session, signature, state=state, reason="staff", **doubt)
+    lane = factories.stream_lane(session, Stream.LETTERS).id
     for id_ in session.scalars(select(Delivery.id)):
         times = {"at": now, "received_at": now, "applied_at": now}
         session.add(ProviderEvent(id=f"e{id_}", delivery_id=id_, kind=EventKind.BOUNCED, reason="x", **times))
+        tried = {"lane_id": lane, "claim_token": "x", "transport": "sendgrid", "started_at": now, "ended_at": now}
+        session.add(Attempt(delivery_id=id_, number=9, detail="x", **tried))
     for _ in range(2):
         suspect = factories.signature(session, campaign)
         suspect.suspect = Suspicion.BURST
