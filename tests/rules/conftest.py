@@ -30,7 +30,11 @@ def post(
 ) -> Iterator[Post]:
     """An engine with one campaign, whose clock stands still until a test turns it. `Way` says how mail leaves."""
     settings = with_settings(
-        base_url="https://act.example.org", organisation="Fair Streets", batch="5", inbound_secret=SECRET
+        base_url="https://act.example.org",
+        organisation="Fair Streets",
+        batch="5",
+        inbound_secret=SECRET,
+        signs_per_minute="600",
     )
     with opened(request.param, db, settings, now, rung, tmp_path / "mail") as made:
         monkeypatch.setattr(Database, "now", lambda _db: made.site.now)
