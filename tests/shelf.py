@@ -1,7 +1,7 @@
 """PostgreSQL databases that one test after the other is lent.
 
 To make one is a hundred times as dear as to wipe one, and hundreds of them fill a disk. A database goes back on the
-shelf only when nobody is connected to it any more and its tables and triggers are those of the template; a test that
+shelf only when nobody is connected to it any more and its tables, triggers and step are the template's; a test that
 leaves it otherwise has it for good, and the next one gets a new one.
 """
 
@@ -28,7 +28,8 @@ _SHAPE = """
     SELECT (SELECT array_agg((relname, relkind, relnatts, relchecks, relhastriggers, reltablespace) ORDER BY oid)
             FROM pg_class WHERE oid >= 16384)::text,
            (SELECT array_agg((tgname, tgenabled) ORDER BY oid) FROM pg_trigger)::text,
-           (SELECT dattablespace FROM pg_database WHERE datname = current_database())
+           (SELECT dattablespace FROM pg_database WHERE datname = current_database()),
+           (SELECT string_agg(version_num, ' ') FROM alembic_version)
 """
 _OTHERS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
 

@@ -36,7 +36,7 @@ def test_fault_f6_killed_workers_lose_nothing_and_send_nothing_twice(tmp_path: P
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_fault_f8_a_rolling_restart_leaves_no_doubt(tmp_path: Path, database_url: str) -> None:
-    with trial(tmp_path, database_url, letters=LETTERS, faults=SLOW, workers=1) as it:
+    with trial(tmp_path, database_url, letters=2 * LETTERS, faults=SLOW, workers=1) as it:
         old = it.engine.processes[0]
         for _ in range(3):
             it.ring()
