@@ -20,6 +20,7 @@ from outreach.models import (
     Database,
     Delivery,
     ProviderEvent,
+    SignatureState,
     Supporter,
     WaveKind,
     WaveState,
@@ -106,7 +107,7 @@ def sent(session: Session, delivery: Delivery, *, outcome: str | None = "accepte
 
 def letter(session: Session, campaign: Campaign, *, by: str | None = None, state: State = State.ACCEPTED) -> Delivery:
     """A confirmed signer's letter to the campaign's first target; handed over unless it waits."""
-    signature = factories.signature(session, campaign, by=by, state=factories.SignatureState.CONFIRMED)
+    signature = factories.signature(session, campaign, by=by, state=SignatureState.CONFIRMED)
     made = factories.delivery(session, signature, state=state, supporter_id=signature.supporter_id)
     return made if state in (State.QUEUED, State.HELD, State.CLAIMED) else sent(session, made)
 
@@ -121,7 +122,7 @@ def notice(session: Session, campaign: Campaign, *, by: str | None = None, purpo
 
 def mailing(session: Session, campaign: Campaign, *, by: str, state: State = State.ACCEPTED) -> Delivery:
     """A mailing to somebody who agreed to them."""
-    signature = factories.signature(session, campaign, by=by, state=factories.SignatureState.CONFIRMED)
+    signature = factories.signature(session, campaign, by=by, state=SignatureState.CONFIRMED)
     made = factories.delivery(
         session,
         signature,

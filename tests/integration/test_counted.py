@@ -11,7 +11,7 @@ from outreach import dashboards
 from outreach.domain.deliveries import Stream
 from outreach.domain.ladders import Trigger
 from outreach.ladders import NewRung
-from outreach.models import Database, Signature, SignatureState
+from outreach.models import Campaign, Database, Signature, SignatureState
 from outreach.settings import Settings
 from tests import factories
 from tests.integration.test_audiences import counts
@@ -54,7 +54,7 @@ def test_a_suspect_is_left_out_of_an_audience_by_name_and_a_household_is_one_rea
 def test_a_suspect_waits_for_staff_before_any_follow_up(db: Database, now: datetime) -> None:
     build(db, NewRung(Trigger.CONFIRMED, "Thanks", "Thank you."), now=now)
     with db.begin() as session:
-        campaign = session.get_one(factories.Campaign, 1)
+        campaign = session.get_one(Campaign, 1)
         factories.signature(session, campaign, state=SignatureState.CONFIRMED, now=now).suspect = "burst"
     assert run(db, now + timedelta(minutes=5)) == (1, 0, 0)
     with db.begin() as session:
@@ -66,5 +66,5 @@ def test_a_suspect_waits_for_staff_before_any_follow_up(db: Database, now: datet
 def test_threat_b1_whoever_was_never_asked_is_not_reminded_either(db: Database, now: datetime) -> None:
     build(db, NewRung(Trigger.SIGNED, "Confirm", "Look into your mail."), now=now)
     with db.begin() as session:
-        factories.signature(session, session.get_one(factories.Campaign, 1), now=now)
+        factories.signature(session, session.get_one(Campaign, 1), now=now)
     assert run(db, now + timedelta(hours=1)) == (0, 0, 0)

@@ -17,6 +17,9 @@ from outreach.models import (
     AuditEntry,
     Brake,
     Budget,
+    Campaign,
+    CampaignState,
+    Contact,
     Database,
     Delivery,
     Holiday,
@@ -26,6 +29,7 @@ from outreach.models import (
     Role,
     Rung,
     ShareState,
+    Signature,
     SignatureState,
     Wave,
     WaveState,
@@ -85,7 +89,7 @@ def test_every_page_asks_who_is_there_and_every_form_for_its_token(
     settings: Settings, db: Database, now: datetime, who: str
 ) -> None:
     with db.begin() as session:
-        draft = factories.campaign(session, slug="draft", state=factories.CampaignState.DRAFT)
+        draft = factories.campaign(session, slug="draft", state=CampaignState.DRAFT)
         campaign = factories.campaign(session, slug="rents")
         signature = factories.signature(session, campaign, state=SignatureState.CONFIRMED)
         ref_of = {
@@ -123,9 +127,9 @@ def test_every_page_asks_who_is_there_and_every_form_for_its_token(
                     Budget,
                     Holiday,
                     Invalidation,
-                    factories.Signature,
-                    factories.Campaign,
-                    factories.Contact,
+                    Signature,
+                    Campaign,
+                    Contact,
                     Reply,
                     accounts.SignedIn,
                 )

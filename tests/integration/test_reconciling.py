@@ -20,7 +20,7 @@ from outreach.domain.deliveries import MailClass, State
 from outreach.domain.events import Cause, Event, EventKind
 from outreach.errors import OutOfReach
 from outreach.feedback import Verdict
-from outreach.models import Attempt, Contact, Database, Delivery, ProviderEvent
+from outreach.models import Attempt, Contact, Database, Delivery, ProviderEvent, SignatureState
 from outreach.settings import Settings
 from outreach.transports.sendgrid_log import SendGridLog
 from tests import factories
@@ -37,7 +37,7 @@ def provider() -> Iterator[FakeSendGrid]:
 def in_doubt(session: Session, **more: Any) -> str:
     """A letter whose hand-over got no answer."""
     campaign = factories.campaign(session)
-    signature = factories.signature(session, campaign, state=factories.SignatureState.CONFIRMED)
+    signature = factories.signature(session, campaign, state=SignatureState.CONFIRMED)
     made = factories.delivery(session, signature, state=State.IN_DOUBT, supporter_id=signature.supporter_id, **more)
     return sent(session, made, outcome="unknown").ref
 

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 
 from outreach import alerts, outbox, suppression, wake
 from outreach.domain.deliveries import EventState, MailClass, State, Stream
-from outreach.models import Consent, Contact, ContactState, Database, Delivery, Signature, Suppression
+from outreach.models import Consent, Contact, ContactState, Database, Delivery, Signature, SignatureState, Suppression
 from outreach.outbox import Books
 from outreach.outbox.holding import SIGNER_BOUNCED
 from outreach.settings import Settings
@@ -275,7 +275,7 @@ def test_what_waits_for_something_else_does_not_slip_out_when_that_comes(
 ) -> None:
     with db.begin() as session:
         campaign = factories.campaign(session)
-        signature = factories.signature(session, campaign, by=JANE, state=factories.SignatureState.CONFIRMED)
+        signature = factories.signature(session, campaign, by=JANE, state=SignatureState.CONFIRMED)
         mine = factories.delivery(session, signature, state=State.HELD, reason=reason).ref
         receipt = notice(session, factories.campaign(session), by=JANE, purpose="receipt").ref
         (target,) = factories.targets_of(session, campaign)
@@ -296,7 +296,7 @@ def test_a_bounced_confirmation_stops_no_letter_that_was_confirmed_since(reports
     with db.begin() as session:
         later = reports.site.now + timedelta(hours=1)
         other = factories.campaign(session)
-        signature = factories.signature(session, other, by=JANE, state=factories.SignatureState.CONFIRMED, now=later)
+        signature = factories.signature(session, other, by=JANE, state=SignatureState.CONFIRMED, now=later)
         confirmed = factories.delivery(session, signature).ref
 
     reports.tell(told)

@@ -17,7 +17,7 @@ from sqlalchemy import event, func, select
 from outreach import alerts, audit, feedback, wake
 from outreach.domain.deliveries import EventState, State
 from outreach.domain.events import EventKind
-from outreach.models import Anomaly, Attempt, Consent, Database, Delivery, ProviderEvent, Suppression
+from outreach.models import Anomaly, Attempt, Consent, Database, Delivery, ProviderEvent, SignatureState, Suppression
 from outreach.settings import Settings
 from tests import factories
 from tests.fakes.events import EventKey
@@ -284,7 +284,7 @@ def test_fault_f37_a_report_that_cannot_be_written_down_is_asked_for_again(repor
 def test_fault_f35_a_late_report_proves_that_a_mail_was_taken(reports: Reports, db: Database, state: State) -> None:
     with db.begin() as session:
         campaign = factories.campaign(session)
-        signature = factories.signature(session, campaign, state=factories.SignatureState.CONFIRMED)
+        signature = factories.signature(session, campaign, state=SignatureState.CONFIRMED)
         outcome = None if state is State.SENDING else "unknown"
         ref = sent(session, factories.delivery(session, signature, state=state), outcome=outcome).ref
     reports.site.now += timedelta(hours=30)

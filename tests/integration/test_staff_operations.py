@@ -14,7 +14,18 @@ from outreach import alerts, outbox
 from outreach.audit import audit
 from outreach.domain.deliveries import EventState, State
 from outreach.domain.events import Cause, EventKind
-from outreach.models import Alert, AuditEntry, Database, Delivery, ProviderEvent, ProviderState, SignatureState
+from outreach.models import (
+    Alert,
+    AuditEntry,
+    Campaign,
+    Database,
+    Delivery,
+    ProviderEvent,
+    ProviderState,
+    SignatureState,
+    Target,
+    WaveState,
+)
 from outreach.settings import Settings
 from tests import factories
 from tests.integration.inside import fields, make_letter, send, token
@@ -48,9 +59,9 @@ def test_a_lane_says_what_waits_its_pace_and_when_it_opens(staff: TestClient, db
 def test_a_target_and_a_campaign_are_paused_and_resumed_by_their_names(staff: TestClient, db: Database) -> None:
     letter = make_letter(db)
     with db.begin() as session:
-        target = session.get_one(factories.Target, letter.target_id)
+        target = session.get_one(Target, letter.target_id)
         target.name, target.office = "Bo Reyes", "Mayor"
-        session.get_one(factories.Campaign, letter.campaign_id).title = "Cap rents"
+        session.get_one(Campaign, letter.campaign_id).title = "Cap rents"
     for scope, what in (
         (f"target:{letter.target_id}", "letters to Mayor Bo Reyes"),
         (f"campaign:{letter.campaign_id}", "“Cap rents”"),
@@ -242,7 +253,7 @@ def test_an_alert_stands_on_the_queue_page_until_somebody_closes_it(
 def test_waves_that_are_not_over_stand_on_the_queue_page(staff: TestClient, db: Database) -> None:
     with db.begin() as session:
         campaign = factories.campaign(session, slug="rents", title="Cap rents")
-        for state in (factories.WaveState.PAUSED, factories.WaveState.FINISHED):
+        for state in (WaveState.PAUSED, WaveState.FINISHED):
             factories.wave(session, campaign, state=state, name=f"The {state} one")
     page = bare(staff.get("/staff").text)
     assert "The paused one" in page

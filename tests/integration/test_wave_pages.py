@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 from outreach import outbox, waves
 from outreach.domain.deliveries import State
 from outreach.domain.waves import WaveKind, WaveState
-from outreach.models import AuditEntry, CampaignState, Database, Mailing, Wave
+from outreach.models import AuditEntry, CampaignState, Database, Mailing, SignatureState, Wave
 from tests import factories
 from tests.integration.inside import fields, send
 from tests.integration.wave_scenes import Scene, agreeing, confirmed, holding_campaign
@@ -84,7 +84,7 @@ def test_each_number_that_is_taken_off_is_explained_and_counting_again_loses_not
         campaign = holding_campaign(session, slug="rents")
         agreeing(session, campaign, 2)
         agreeing(session, campaign, 1, city="Shelbyville")
-        factories.signature(session, campaign, state=factories.SignatureState.CONFIRMED)
+        factories.signature(session, campaign, state=SignatureState.CONFIRMED)
         factories.signature(session, campaign)
     answer = send(
         organizer, f"{NEW}?kind=mailing", NEW, act="count", place="Springfield", subject="Half a subj", body="\nHalf"
