@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from alembic import command
+from collections.abc import Mapping, Sequence
+
+from alembic import command, op
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -11,6 +13,10 @@ from sqlalchemy import text
 from .errors import OutOfReach
 from .models.base import Database
 from .paths import folder
+
+#: Columns that a step gives to older tables: table → name, type in SQL, default for the rows there are ("" is NULL).
+#: "TIME" is an aware time, "REF waves" points at the ids of `waves`.
+Columns = Mapping[str, Sequence[tuple[str, str, str]]]
 
 #: Any number, as long as every copy of the engine asks for the same lock.
 _LOCK = 7_243_001
@@ -55,3 +61,32 @@ def require_current(db: Database) -> None:
             where="OUTREACH_DATABASE_URL",
             advice="Run `outreach init`.",
         )
+
+
+# ---- for the numbered steps ------------------------------------------------------------------------------------------
+
+
+def add_columns(columns: Columns) -> None:
+    """Add columns in place: making a table anew, as SQLite otherwise needs it, would lose its checks."""
+    for table, added in columns.items():
+        for name, kind, default in added:
+            rest = f" DEFAULT {default} NOT NULL" if default else ""
+            op.execute(f"ALTER TABLE {table} ADD COLUMN {name} {_in_sql(table, name, kind)}{rest}")
+
+
+def drop_columns(columns: Columns) -> None:
+    """Take them away again, with what is in them."""
+    for table, added in columns.items():
+        for name, _, _ in added:
+            op.execute(f"ALTER TABLE {table} DROP COLUMN {name}")
+
+
+def _in_sql(table: str, name: str, kind: str) -> str:
+    is_sqlite = op.get_bind().dialect.name == "sqlite"
+    if kind == "TIME":
+        return "DATETIME" if is_sqlite else "TIMESTAMP WITH TIME ZONE"
+    if kind.startswith("REF "):
+        other = kind.removeprefix("REF ")
+        number = "INTEGER" if is_sqlite else "BIGINT"
+        return f"{number} CONSTRAINT fk_{table}_{name}_{other} REFERENCES {other} (id)"
+    return kind

@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from outreach.migrating import add_columns, drop_columns
+
 revision = "0002"
 down_revision = "0001"
 
@@ -10,7 +12,7 @@ Id = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 At = sa.DateTime(timezone=True)
 Word = sa.String(24)
 
-#: Columns that older tables get: table → name, type in SQL, default for the rows there are ("" is NULL).
+#: Columns that older tables get.
 COLUMNS = {
     "attempts": [("bundle_id", "REF bundles", ""), ("counted", "BOOLEAN", "true")],
     "deliveries": [("replied_at", "TIME", "")],
@@ -197,9 +199,7 @@ def upgrade() -> None:
         sqlite_where=sa.text("state = 'waiting'"),
     )
     op.create_index("ix_steps_signature_id", "steps", ["signature_id"], unique=False)
-    for table, columns in COLUMNS.items():
-        for name, kind, default in columns:
-            _add(table, name, kind, default)
+    add_columns(COLUMNS)
     op.create_index("ix_attempts_bundle_id", "attempts", ["bundle_id"])
     op.create_index(
         "ix_deliveries_waiting",
@@ -239,17 +239,6 @@ def upgrade() -> None:
     op.execute("UPDATE waves SET started_at = created_at WHERE is_standing")
 
 
-def _add(table: str, name: str, kind: str, default: str) -> None:
-    """Add a column in place: making the table anew, as SQLite otherwise needs it, would lose its checks."""
-    sqlite = op.get_bind().dialect.name == "sqlite"
-    if kind.startswith("REF "):
-        other = kind.removeprefix("REF ")
-        kind = f"{'INTEGER' if sqlite else 'BIGINT'} CONSTRAINT fk_{table}_{name}_{other} REFERENCES {other} (id)"
-    elif kind == "TIME":
-        kind = "DATETIME" if sqlite else "TIMESTAMP WITH TIME ZONE"
-    op.execute(f"ALTER TABLE {table} ADD COLUMN {name} {kind}" + (f" DEFAULT {default} NOT NULL" if default else ""))
-
-
 def downgrade() -> None:
     for index, table in (
         ("ix_attempts_bundle_id", "attempts"),
@@ -262,9 +251,7 @@ def downgrade() -> None:
         ("ix_provider_events_cause", "provider_events"),
     ):
         op.drop_index(index, table)
-    for table, columns in COLUMNS.items():
-        for name, _, _ in columns:
-            op.execute(f"ALTER TABLE {table} DROP COLUMN {name}")
+    drop_columns(COLUMNS)
     op.execute("UPDATE waves SET state = 'stopped' WHERE state IN ('cancelled', 'paused', 'needs_attention')")
     op.execute("UPDATE waves SET state = 'sent' WHERE state = 'finished'")
     for table in ("steps", "rungs", "ladders", "bundles", "mailings", "budgets", "holidays", "alerts"):

@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from outreach.migrating import add_columns, drop_columns
+
 revision = "0003"
 down_revision = "0002"
 
@@ -10,7 +12,7 @@ Id = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 At = sa.DateTime(timezone=True)
 Word = sa.String(24)
 
-#: Columns that older tables get: table → name, type in SQL, default for the rows there are ("" is NULL).
+#: Columns that older tables get.
 COLUMNS = {
     "campaigns": [
         ("reply_mode", "VARCHAR", "'alias'"),
@@ -59,9 +61,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_invalidations")),
     )
     op.create_index("ix_invalidations_campaign_id", "invalidations", ["campaign_id"])
-    for table, columns in COLUMNS.items():
-        for name, kind, default in columns:
-            _add(table, name, kind, default)
+    add_columns(COLUMNS)
     op.create_index("ix_signatures_invalidation_id", "signatures", ["invalidation_id"])
     op.create_index("ix_signatures_suspect", "signatures", ["id"], postgresql_where=SUSPECT, sqlite_where=SUSPECT)
     op.create_index("ix_signatures_source", "signatures", ["source"], postgresql_where=CAME_BY, sqlite_where=CAME_BY)
@@ -181,17 +181,6 @@ def _counted(*columns: str) -> None:
     op.create_index("ix_signatures_campaign_state", "signatures", list(columns))
 
 
-def _add(table: str, name: str, kind: str, default: str) -> None:
-    """Add a column in place: making the table anew, as SQLite otherwise needs it, would lose its checks."""
-    sqlite = op.get_bind().dialect.name == "sqlite"
-    if kind.startswith("REF "):
-        other = kind.removeprefix("REF ")
-        kind = f"{'INTEGER' if sqlite else 'BIGINT'} CONSTRAINT fk_{table}_{name}_{other} REFERENCES {other} (id)"
-    elif kind == "TIME":
-        kind = "DATETIME" if sqlite else "TIMESTAMP WITH TIME ZONE"
-    op.execute(f"ALTER TABLE {table} ADD COLUMN {name} {kind}" + (f" DEFAULT {default} NOT NULL" if default else ""))
-
-
 def downgrade() -> None:
     for table in ("leftovers", "inbound_tallies", "replies", "self_sends", "share_links", "campaign_texts"):
         op.drop_table(table)
@@ -207,7 +196,5 @@ def downgrade() -> None:
     op.drop_index("ix_signatures_suspect", "signatures")
     op.drop_index("ix_signatures_source", "signatures")
     op.drop_index("ix_signatures_invalidation_id", "signatures")
-    for table, columns in COLUMNS.items():
-        for name, _, _ in columns:
-            op.execute(f"ALTER TABLE {table} DROP COLUMN {name}")
+    drop_columns(COLUMNS)
     op.drop_table("invalidations")
