@@ -57,7 +57,7 @@ class Signer:
 def people(count: int) -> Iterator[Signer]:
     """`count` people with names in several scripts, at addresses reserved for examples."""
     for n in range(count):
-        words = _WORDS[n % len(_WORDS)].format(n=n + 2)
+        words = _WORDS[n % len(_WORDS)].format(n=n % 58 + 2)
         form = SignForm(
             name=f"{_FIRST[n % len(_FIRST)]} {_LAST[(n // 3) % len(_LAST)]}",
             email=f"signer-{n:04}@example.org",

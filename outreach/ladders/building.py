@@ -41,7 +41,7 @@ DEFAULTS = (
         _("Your letter has gone: {{ campaign.title }}"),
         _(
             "Hello {{ signer.first_name }},\n\n"
-            "your letter about “{{ campaign.title }}” has left: the mail service has taken it, to bring it to the "
+            "Your letter about “{{ campaign.title }}” has left: the mail service has taken it, to bring it to the "
             "office.\n\n"
             "If they answer, the answer comes to you."
         ),
@@ -51,7 +51,7 @@ DEFAULTS = (
         _("Did you get an answer? {{ campaign.title }}"),
         _(
             "Hello {{ signer.first_name }},\n\n"
-            "two weeks ago your letter about “{{ campaign.title }}” left. "
+            "Two weeks ago your letter about “{{ campaign.title }}” left. "
             "Have you heard from the office?\n\n"
             "If they wrote to you, reply to this mail and tell us: other signers will want to know."
         ),
