@@ -5,11 +5,12 @@ from argon2 import PasswordHasher
 
 from outreach import accounts
 from tests.integration.acts import campaign, signed
+from tests.integration.answers import alias, letter, take
 from tests.integration.inside import organizer, staff
 from tests.integration.wave_scenes import scene
 from tests.sites import rung, site
 
-__all__ = ["campaign", "organizer", "rung", "scene", "signed", "site", "staff"]
+__all__ = ["alias", "campaign", "letter", "organizer", "rung", "scene", "signed", "site", "staff", "take"]
 
 
 @pytest.fixture(autouse=True)

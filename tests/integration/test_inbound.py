@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -31,15 +30,6 @@ from tests.unit.transports.letters import letter
 @pytest.fixture
 def keys(settings: Settings) -> Keys:
     return Keys(settings.secret_key)
-
-
-@pytest.fixture
-def take(db: Database, settings: Settings, keys: Keys, now: datetime) -> Callable[..., Kind]:
-    def take(octets: bytes, *to: str) -> Kind:
-        with db.begin() as session:
-            return inbound.take(session, octets, to=to, settings=settings, keys=keys, now=now)
-
-    return take
 
 
 def confirmation(db: Database, *, state: State = State.ACCEPTED) -> Delivery:
