@@ -70,7 +70,8 @@ def changing(session: Session, token: str, *, now: datetime) -> Changing:
     signature = session.get_one(Signature, links.find(session, token, links.RECEIPT).signature_id)
     letters = session.scalars(_letters_of(signature)).all()
     _refuse_unless_here(signature, letters)
-    return _shown(session, signature, _form_of(session, signature), letters, now)
+    words = _words_of(session, signature)
+    return _shown(session, words, signature, _form_of(session, signature), letters, now)
 
 
 def propose(session: Session, token: str, form: SignForm, *, now: datetime) -> Changing:
@@ -80,10 +81,11 @@ def propose(session: Session, token: str, form: SignForm, *, now: datetime) -> C
     has left.
     """
     signature, letters = _locked(session, token)
-    _signer, written = _written(session, signature, form, letters)
+    words = _words_of(session, signature)
+    _signer, written = _written(session, words, signature, form, letters)
     outbox.pause_letters(session, letters, until=now + PATIENCE, now=now)
     shown = tuple(written.values())
-    page = _shown(session, signature, replace(form, language=signature.language), letters, now)
+    page = _shown(session, words, signature, replace(form, language=signature.language), letters, now)
     return replace(page, waits_until=now + PATIENCE, letters=shown, text_hash=text_hash(shown))
 
 
@@ -93,7 +95,7 @@ def change(session: Session, token: str, form: SignForm, confirmed: str, *, keys
     TextChanged when they would not be those any more; BadSignature; NotNow when a letter has left.
     """
     signature, letters = _locked(session, token)
-    signer, written = _written(session, signature, form, letters)
+    signer, written = _written(session, _words_of(session, signature), signature, form, letters)
     if text_hash(written.values()) != confirmed:
         raise TextChanged(where=signature.ref)
     before = signature.text_hash
@@ -140,12 +142,15 @@ def _form_of(session: Session, signature: Signature) -> SignForm:
     )
 
 
+def _words_of(session: Session, signature: Signature) -> CampaignLetters:
+    return CampaignLetters.signed(session, session.get_one(Campaign, signature.campaign_id), signature)
+
+
 def _written(
-    session: Session, signature: Signature, form: SignForm, letters: Sequence[Delivery]
+    session: Session, words: CampaignLetters, signature: Signature, form: SignForm, letters: Sequence[Delivery]
 ) -> tuple[Signer, dict[int, Shown]]:
     """Who signs now, and by delivery what each letter would say."""
     campaign = session.get_one(Campaign, signature.campaign_id)
-    words = CampaignLetters.signed(session, campaign, signature)
     typed = replace(
         _form_of(session, signature), name=form.name, own_words=form.own_words, subject=form.subject, body=form.body
     )
@@ -157,10 +162,14 @@ def _written(
 
 
 def _shown(
-    session: Session, signature: Signature, form: SignForm, letters: Sequence[Delivery], now: datetime
+    session: Session,
+    words: CampaignLetters,
+    signature: Signature,
+    form: SignForm,
+    letters: Sequence[Delivery],
+    now: datetime,
 ) -> Changing:
     campaign = session.get_one(Campaign, signature.campaign_id)
-    words = CampaignLetters.signed(session, campaign, signature)
     open_part = words.open_part(replace(signer_fields(signature), own_words="", body=""))
     due = [letter.due_at for letter in letters if letter.state is State.QUEUED]
     waits = bool(due) and min(due) > now and not any(letter.state is State.CLAIMED for letter in letters)

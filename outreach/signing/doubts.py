@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
-from outreach.domain.suspects import HOUSEHOLD_LIMIT, Suspicion, first_of, looks_like
+from outreach.domain.suspects import HOUSEHOLD_LIMIT, Suspicion, first_of
 from outreach.models import Contact, Signature, Supporter
 
 from .letters import CampaignLetters
@@ -41,8 +41,7 @@ def of_likeness(session: Session, letters: CampaignLetters, supporter: Supporter
 
     The address alone, never its domain: a university's own students write to its president.
     """
-    fields = [one.fields for one in letters.addressed]
-    if any(looks_like(name, target=f.name, office=f.office, salutation=f.salutation) for f in fields):
+    if letters.are_to_somebody_like(name):
         return Suspicion.LOOKS_LIKE_TARGET
     ids = [one.target_id for one in letters.addressed]
     is_contact = exists().where(Contact.address_hash == supporter.address_hash, Contact.target_id.in_(ids))
