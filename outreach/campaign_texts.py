@@ -118,9 +118,10 @@ def words_of(campaign: Campaign, text: CampaignText | None) -> Words:
 
 def titles(session: Session, campaign_ids: Iterable[int]) -> dict[int, dict[str, str]]:
     """What these campaigns are called in further languages: by campaign, then by language."""
+    known = select(CampaignText.campaign_id, CampaignText.language, CampaignText.title)
     found: dict[int, dict[str, str]] = {}
-    for text in session.scalars(select(CampaignText).where(CampaignText.campaign_id.in_(tuple(campaign_ids)))):
-        found.setdefault(text.campaign_id, {})[text.language] = text.title
+    for campaign_id, language, title in session.execute(known.where(CampaignText.campaign_id.in_(tuple(campaign_ids)))):
+        found.setdefault(campaign_id, {})[language] = title
     return found
 
 
