@@ -6,7 +6,8 @@ from fastapi import APIRouter
 from starlette.responses import RedirectResponse, Response
 
 from outreach import replies
-from outreach.web.links import Db, Guarded, Now
+from outreach.web.links import Guarded
+from outreach.web.pages import Db, Now
 
 router = APIRouter(prefix="/letter/{token}/replies/{ref}", include_in_schema=False, dependencies=[Guarded])
 

@@ -14,3 +14,8 @@ from outreach.web.pages import settings_of
 def bell(request: Request, *streams: Stream) -> BackgroundTask:
     """For an answer's `background`: it rings for each stream once the answer is out."""
     return BackgroundTask(wake.wake, broker_url(settings_of(request)), *streams)
+
+
+def chore(request: Request, task: str) -> BackgroundTask:
+    """The same for one of the workers' chores, as `wake.PLAIN` names them."""
+    return BackgroundTask(wake.ring, broker_url(settings_of(request)), task)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import RedirectResponse, Response
@@ -13,8 +13,8 @@ from outreach.errors import BadSignature, TextChanged
 from outreach.signing import Changing, SignForm
 from outreach.web.bell import bell
 from outreach.web.forms import NO_FILES, FormState, posted
-from outreach.web.links import Db, Guarded, HeldKeys, Now
-from outreach.web.pages import page
+from outreach.web.links import Guarded
+from outreach.web.pages import Db, HeldKeys, Now, page
 
 router = APIRouter(prefix="/letter/{token}/change", include_in_schema=False, dependencies=[Guarded])
 
@@ -97,26 +97,14 @@ def _typed(shown: Changing) -> tuple[str, ...]:
 
 
 def _form_page(request: Request, token: str, shown: Changing, form: FormState, *, status: int = 200) -> Response:
-    return page(
-        request,
-        "public/change.html",
-        status=status,
-        own_language=shown.form.language,
-        shown=shown,
-        form=form,
-        token=token,
-    )
+    return _page(request, "public/change.html", token, shown, status, form=form)
 
 
 def _check_page(request: Request, token: str, shown: Changing, *, status: int = 200) -> Response:
     fields = {field: getattr(shown.form, field) for field in _typed(shown)}
-    return page(
-        request,
-        "public/change_check.html",
-        status=status,
-        own_language=shown.form.language,
-        shown=shown,
-        fields=fields,
-        token=token,
-        has_changed=status == 409,
-    )
+    return _page(request, "public/change_check.html", token, shown, status, fields=fields, has_changed=status == 409)
+
+
+def _page(request: Request, name: str, token: str, shown: Changing, status: int, **context: Any) -> Response:
+    own = shown.form.language
+    return page(request, name, status=status, own_language=own, shown=shown, token=token, **context)

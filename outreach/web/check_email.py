@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
@@ -11,12 +10,10 @@ from starlette.responses import RedirectResponse, Response
 
 from outreach import signing
 from outreach.domain.deliveries import Stream
-from outreach.keys import Keys
-from outreach.settings import Settings
 from outreach.web.beat import await_the_beat
 from outreach.web.bell import bell
-from outreach.web.pages import keys_of, now_of, page, settings_of
-from outreach.web.public import Db, read_campaign
+from outreach.web.pages import Db, HeldKeys, HeldSettings, Now, page
+from outreach.web.public import read_campaign
 from outreach.web.rates import Rates, rates_of
 from outreach.web.sent_cookies import Sent, remember_sent, sent_of
 
@@ -24,8 +21,6 @@ router = APIRouter(prefix="/c/{slug}/check-your-email", include_in_schema=False)
 
 #: Seconds until the link may be asked for once more.
 _RESEND_AFTER = 60
-
-Now = Annotated[datetime, Depends(now_of)]
 
 
 @router.get("")
@@ -51,10 +46,10 @@ def send_again(
     request: Request,
     slug: str,
     db: Db,
-    now: Now,
     rates: Annotated[Rates, Depends(rates_of)],
-    settings: Annotated[Settings, Depends(settings_of)],
-    keys: Annotated[Keys, Depends(keys_of)],
+    settings: HeldSettings,
+    keys: HeldKeys,
+    now: Now,
 ) -> Response:
     """Mail the link once more, where somebody waits for one; the answer does not tell."""
     here = f"/c/{slug}/check-your-email"

@@ -6,15 +6,12 @@ after the form is for the signer alone and can never be shown in a frame.
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from starlette.responses import FileResponse, Response
 
-from outreach.models import Database
 from outreach.web.forms import FormState
 from outreach.web.guards import content_policy
-from outreach.web.pages import STATIC, db_of, page
+from outreach.web.pages import STATIC, Db, page
 from outreach.web.public import TRAP, read_campaign
 from outreach.web.sources import carried
 
@@ -32,7 +29,7 @@ def script() -> Response:
 
 
 @router.get("/embed/{slug}")
-def embed(request: Request, slug: str, db: Annotated[Database, Depends(db_of)]) -> Response:
+def embed(request: Request, slug: str, db: Db) -> Response:
     """What stands in the frame: who is asked, the letter to fold out, and the form."""
     with db.read() as session:
         shown = read_campaign(request, session, slug)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
 
 import redis
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from sqlalchemy import func, select
@@ -19,9 +18,9 @@ from outreach.domain.deliveries import State, Stream
 from outreach.errors import OutOfReach
 from outreach.heartbeats import FRESH
 from outreach.migrating import require_current
-from outreach.models import Brake, Counter, Database, Delivery, Heartbeat
+from outreach.models import Brake, Counter, Delivery, Heartbeat
 from outreach.settings import Settings
-from outreach.web.pages import db_of, now_of, settings_of
+from outreach.web.pages import Db, HeldSettings, Now
 
 router = APIRouter(include_in_schema=False)
 
@@ -33,9 +32,7 @@ def healthz() -> Response:
 
 
 @router.get("/readyz")
-def readyz(
-    db: Annotated[Database, Depends(db_of)], settings: Annotated[Settings, Depends(settings_of)]
-) -> JSONResponse:
+def readyz(db: Db, settings: HeldSettings) -> JSONResponse:
     """200 when the database answers and is at the right step. Redis is told of, not needed: it only carries hints."""
     redis_state = "ok" if _redis_answers(settings) else "away"
     try:
@@ -56,9 +53,7 @@ def _redis_answers(settings: Settings) -> bool:
 
 
 @router.get("/metrics")
-def metrics(
-    request: Request, db: Annotated[Database, Depends(db_of)], now: Annotated[datetime, Depends(now_of)]
-) -> Response:
+def metrics(request: Request, db: Db, now: Now) -> Response:
     """Numbers for Prometheus, read from the books at this moment. Not for those who come through the proxy."""
     if "x-forwarded-for" in request.headers or "forwarded" in request.headers:
         raise HTTPException(404)

@@ -22,13 +22,12 @@ from outreach.domain.deliveries import Stream
 from outreach.domain.mails import Unreadable
 from outreach.errors import OutOfReach
 from outreach.inbound import Kind
-from outreach.keys import Keys
 from outreach.models import Database
 from outreach.settings import Settings
 from outreach.web.bell import bell
-from outreach.web.events import raw_body
-from outreach.web.pages import db_of, keys_of, now_of, settings_of
-from outreach.webhooks import inbound_parse, sendgrid
+from outreach.web.hooks import come_again, is_signed, raw_body, taken
+from outreach.web.pages import Db, HeldKeys, HeldSettings, Now
+from outreach.webhooks import inbound_parse
 
 log = structlog.get_logger()
 router = APIRouter(include_in_schema=False)
@@ -39,10 +38,10 @@ router = APIRouter(include_in_schema=False)
 def sendgrid_inbound(
     request: Request,
     body: Annotated[bytes, Depends(raw_body)],
-    db: Annotated[Database, Depends(db_of)],
-    keys: Annotated[Keys, Depends(keys_of)],
-    settings: Annotated[Settings, Depends(settings_of)],
-    now: Annotated[datetime, Depends(now_of)],
+    db: Db,
+    keys: HeldKeys,
+    settings: HeldSettings,
+    now: Now,
     secret: str = "",
 ) -> Response:
     """200 once it is written down; 403 for whoever may not post; 503 makes it come again."""
@@ -59,8 +58,8 @@ def sendgrid_inbound(
         log.warning("inbound_unreadable", size=len(body), why=str(error) or type(error).__name__)
         return _counted(db, now)
     except (OutOfReach, SQLAlchemyError) as error:
-        return _come_again(error)
-    return PlainTextResponse("ok\n", background=bell(request, Stream.ACT) if kind is Kind.REPLY else None)
+        return _not_kept(error)
+    return taken(bell(request, Stream.ACT) if kind is Kind.REPLY else None)
 
 
 def _counted(db: Database, now: datetime) -> Response:
@@ -68,13 +67,13 @@ def _counted(db: Database, now: datetime) -> Response:
         with db.begin() as session:
             replies.tally(session, "unreadable", now=now)
     except (OutOfReach, SQLAlchemyError) as error:
-        return _come_again(error)
-    return PlainTextResponse("ok\n")
+        return _not_kept(error)
+    return taken()
 
 
-def _come_again(error: Exception) -> Response:
+def _not_kept(error: Exception) -> Response:
     log.warning("inbound_not_kept", error=type(error).__name__)
-    return PlainTextResponse("not written down; send it again\n", 503, {"Retry-After": "60"})
+    return come_again()
 
 
 def _may_post(request: Request, body: bytes, secret: str, settings: Settings, now: datetime) -> bool:
@@ -84,9 +83,7 @@ def _may_post(request: Request, body: bytes, secret: str, settings: Settings, no
         given = secret or _password(request.headers.get("authorization", ""))
         proofs.append(hmac.compare_digest(given.encode(), settings.inbound_secret.encode()))
     if settings.sendgrid_inbound_keys:
-        signature = request.headers.get(sendgrid.SIGNATURE_HEADER)
-        timestamp = request.headers.get(sendgrid.TIMESTAMP_HEADER)
-        proofs.append(sendgrid.verify(body, signature, timestamp, settings.sendgrid_inbound_keys, now=now))
+        proofs.append(is_signed(request, body, settings.sendgrid_inbound_keys, now=now))
     return bool(proofs) and all(proofs)
 
 

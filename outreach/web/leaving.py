@@ -14,8 +14,8 @@ from outreach import people, signing
 from outreach.domain.sentences import _
 from outreach.people import Person
 from outreach.web.forms import FormState, posted
-from outreach.web.links import Db, Guarded, HeldKeys, Now
-from outreach.web.pages import page, settings_of
+from outreach.web.links import Guarded
+from outreach.web.pages import Db, HeldKeys, Now, page, settings_of
 from outreach.web.speaking import language_of
 from outreach.web.tracker import letter_page
 

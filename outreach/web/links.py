@@ -8,7 +8,6 @@ and a network that guesses is soon made to wait.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
@@ -19,10 +18,8 @@ from outreach import signing
 from outreach.domain.deliveries import Stream
 from outreach.errors import NotFound, NotNow
 from outreach.faultpoints import reached
-from outreach.keys import Keys
-from outreach.models import Database
 from outreach.web.bell import bell
-from outreach.web.pages import db_of, keys_of, now_of, page
+from outreach.web.pages import Db, HeldKeys, Now, page
 from outreach.web.rates import Rates, rates_of
 
 router = APIRouter(include_in_schema=False)
@@ -40,10 +37,6 @@ _STATUS = {
     "invalidated": 410,
     "closed": 410,
 }
-
-Db = Annotated[Database, Depends(db_of)]
-HeldKeys = Annotated[Keys, Depends(keys_of)]
-Now = Annotated[datetime, Depends(now_of)]
 
 
 def unguessed(request: Request, rates: Annotated[Rates, Depends(rates_of)]) -> Iterator[None]:

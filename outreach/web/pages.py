@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import Request
+from fastapi import Depends, Request
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from starlette.background import BackgroundTask
 from starlette.responses import HTMLResponse, Response
@@ -43,6 +43,13 @@ def keys_of(request: Request) -> Keys:
 def now_of(request: Request) -> datetime:
     """The moment this request acts at. Doors read the clock; verbs are given the time."""
     return request.app.state.now()  # type: ignore[no-any-return]
+
+
+#: The same, as the arguments of a view.
+Db = Annotated[Database, Depends(db_of)]
+HeldKeys = Annotated[Keys, Depends(keys_of)]
+HeldSettings = Annotated[Settings, Depends(settings_of)]
+Now = Annotated[datetime, Depends(now_of)]
 
 
 class Pages:

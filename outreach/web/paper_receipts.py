@@ -14,8 +14,8 @@ from outreach.domain.sentences import _
 from outreach.languages import Language
 from outreach.printing import print_pdf
 from outreach.web.errors import error_page
-from outreach.web.links import Db, Guarded, HeldKeys, Now
-from outreach.web.pages import Pages, reflow, settings_of
+from outreach.web.links import Guarded
+from outreach.web.pages import Db, HeldKeys, Now, Pages, reflow, settings_of
 from outreach.web.rates import Rates, rates_of
 from outreach.web.speaking import language_of
 from outreach.web.tracker import Tracked, track

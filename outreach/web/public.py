@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
@@ -15,15 +14,13 @@ from outreach.domain.deliveries import Stream
 from outreach.domain.sentences import _
 from outreach.errors import BadSignature, NotNow
 from outreach.faultpoints import reached
-from outreach.keys import Keys
 from outreach.languages import language
 from outreach.models import Database
-from outreach.settings import Settings
 from outreach.web import campaign_pages, gate, kept, papers, speaking
 from outreach.web.beat import await_the_beat
 from outreach.web.bell import bell
 from outreach.web.forms import NO_FILES, FormState, posted
-from outreach.web.pages import db_of, keys_of, now_of, page, settings_of
+from outreach.web.pages import Db, HeldKeys, HeldSettings, Now, page, settings_of
 from outreach.web.rates import Rates, rates_of
 from outreach.web.sent_cookies import Sent, remember_sent
 from outreach.web.sources import FROM, VIA, carried, source_of
@@ -50,7 +47,6 @@ def counts_of(request: Request) -> kept.Counts:
     return request.app.state.counts  # type: ignore[no-any-return]
 
 
-Db = Annotated[Database, Depends(db_of)]
 Counts = Annotated[kept.Counts, Depends(counts_of)]
 Form = Annotated[FormState, Depends(posted)]
 
@@ -81,9 +77,9 @@ def sign(
     form: Form,
     db: Db,
     rates: Annotated[Rates, Depends(rates_of)],
-    settings: Annotated[Settings, Depends(settings_of)],
-    keys: Annotated[Keys, Depends(keys_of)],
-    now: Annotated[datetime, Depends(now_of)],
+    settings: HeldSettings,
+    keys: HeldKeys,
+    now: Now,
 ) -> Response:
     """Sign, or say what is wrong and keep every value. The answer does not tell whether somebody signed before."""
     if wait := rates.take(request, "sign", per_minute=settings.signs_per_minute):

@@ -13,8 +13,8 @@ from outreach.domain.own_mail import Way
 from outreach.errors import BadSignature
 from outreach.models import Database
 from outreach.web.forms import FormState, posted
-from outreach.web.links import Db, Guarded, Now
-from outreach.web.pages import page
+from outreach.web.links import Guarded
+from outreach.web.pages import Db, Now, page
 
 router = APIRouter(include_in_schema=False)
 

@@ -9,7 +9,8 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import RedirectResponse, Response
 
 from outreach import signing
-from outreach.web.links import Db, Guarded
+from outreach.web.links import Guarded
+from outreach.web.pages import Db
 from outreach.web.sources import VIA
 from outreach.web.visits import Visits
 

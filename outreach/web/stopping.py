@@ -5,7 +5,6 @@ Opening it changes nothing. A POST needs no cookie, no session and no form of ou
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
@@ -13,17 +12,11 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from outreach import stopping
-from outreach.keys import Keys
-from outreach.models import Database
 from outreach.web.forms import form_of
 from outreach.web.links import Guarded
-from outreach.web.pages import db_of, keys_of, now_of, page
+from outreach.web.pages import Db, HeldKeys, Now, page
 
 router = APIRouter(prefix="/u", include_in_schema=False)
-
-Db = Annotated[Database, Depends(db_of)]
-HeldKeys = Annotated[Keys, Depends(keys_of)]
-Now = Annotated[datetime, Depends(now_of)]
 
 
 async def chosen(request: Request) -> stopping.Much:

@@ -21,8 +21,8 @@ from outreach.keys import Keys
 from outreach.replies import SignersReply
 from outreach.signing import Receipt, Shares
 from outreach.web.expected import Expected, expected
-from outreach.web.links import Db, Guarded, HeldKeys, Now
-from outreach.web.pages import page, settings_of
+from outreach.web.links import Guarded
+from outreach.web.pages import Db, HeldKeys, Now, page, settings_of
 
 router = APIRouter(prefix="/letter/{token}", include_in_schema=False, dependencies=[Guarded])
 

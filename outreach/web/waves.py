@@ -9,19 +9,18 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
 from sqlalchemy.orm import Session
-from starlette.background import BackgroundTask
 from starlette.responses import RedirectResponse, Response
 
-from outreach import dashboards, wake, waves
+from outreach import dashboards, waves
 from outreach.accounts import Person
 from outreach.domain.deliveries import State
 from outreach.domain.waves import NEXT, OVER, WaveState
-from outreach.embedded import broker_url
 from outreach.errors import NotFound, NotNow
 from outreach.models import Campaign, Mailing, Role, Wave
 from outreach.settings import Settings
 from outreach.waves import Count, Preview, Progress
 from outreach.web import wave_words
+from outreach.web.bell import chore
 from outreach.web.forms import FormState, posted
 from outreach.web.pages import db_of, keys_of, now_of, settings_of
 from outreach.web.reasons import reason_in
@@ -232,7 +231,7 @@ def _moved(
     except NotNow as error:
         return _page(request, number, FormState(), status=409, in_the_way=error)
     response = RedirectResponse(f"/console/waves/{number}?done={done}", 303)
-    response.background = BackgroundTask(wake.ring, broker_url(settings_of(request)), "outreach.plan")
+    response.background = chore(request, "outreach.plan")
     return response
 
 
