@@ -12,7 +12,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, false, func, or_, select
 from sqlalchemy.orm import Session
 
-from outreach.models import Consent, Sponsorship
+from outreach.languages import language
+from outreach.models import Consent, Signature, Sponsorship
 
 
 def agreed(supporter_id: Any, campaign_id: Any, purpose: Any) -> ColumnElement[bool]:
@@ -47,6 +48,21 @@ def last_words(session: Session, supporter_id: int, purpose: str) -> dict[int | 
         .order_by(Consent.at, Consent.id)
     )
     return {entry.campaign_id: entry for entry in entries}
+
+
+def said(signature: Signature, purpose: str, sentence: str, *, given: bool, source: str, at: datetime) -> Consent:
+    """A new entry of this signer about this campaign. `sentence` is what they were shown, in their language."""
+    speaker = language(signature.language)
+    return Consent(
+        supporter_id=signature.supporter_id,
+        campaign_id=signature.campaign_id,
+        purpose=purpose,
+        given=given,
+        wording=speaker.say(sentence),
+        language=speaker.code,
+        source=source,
+        at=at,
+    )
 
 
 def said_anew(last: Consent, *, given: bool, source: str, at: datetime) -> Consent:

@@ -9,20 +9,20 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from outreach import audit_log
-from outreach.consents import agreed
+from outreach.consents import agreed, said
 from outreach.domain.letters import first_name
 from outreach.domain.replies import ReplyKind, ShareState
 from outreach.domain.sentences import _
 from outreach.domain.words import clean_words
 from outreach.errors import BadInput, NotFound, NotNow
-from outreach.models import Consent, Delivery, Reply, Signature, SignatureState, Target
+from outreach.models import Delivery, Reply, Signature, SignatureState, Target
 from outreach.signing import target_label
 from outreach.signing.links import RECEIPT
 from outreach.signing.links import find as find_link
 
 #: What the ledger keeps of the wish, as the button says it.
 _PURPOSE = "share_reply"
-WORDING = _("Show this answer on the campaign’s page")
+_WORDING = _("Show this answer on the campaign’s page")
 
 _MOST_SHOWN = 12
 
@@ -47,7 +47,7 @@ def ask_to_share(session: Session, token: str, ref: str, *, now: datetime) -> No
         raise NotNow(_("This answer cannot be shared."))
     if reply.share_state is ShareState.PRIVATE:
         reply.share_state = ShareState.ASKED
-        session.add(_said(signature, given=True, at=now))
+        session.add(said(signature, _PURPOSE, _WORDING, given=True, source="link", at=now))
 
 
 def keep_private(session: Session, token: str, ref: str, *, now: datetime) -> None:
@@ -55,7 +55,7 @@ def keep_private(session: Session, token: str, ref: str, *, now: datetime) -> No
     reply, signature = _own(session, token, ref)
     if reply.share_state in (ShareState.ASKED, ShareState.SHOWN):
         reply.share_state, reply.share_text = ShareState.PRIVATE, ""
-        session.add(_said(signature, given=False, at=now))
+        session.add(said(signature, _PURPOSE, _WORDING, given=False, source="link", at=now))
 
 
 def approve(session: Session, reply: Reply, excerpt: str, *, actor: str, now: datetime) -> None:
@@ -110,19 +110,6 @@ def _own(session: Session, token: str, ref: str) -> tuple[Reply, Signature]:
     if reply is None:
         raise NotFound(_("There is no such answer."))
     return reply, session.get_one(Signature, reply.signature_id)
-
-
-def _said(signature: Signature, *, given: bool, at: datetime) -> Consent:
-    return Consent(
-        supporter_id=signature.supporter_id,
-        campaign_id=signature.campaign_id,
-        purpose=_PURPOSE,
-        given=given,
-        wording=WORDING,
-        language=signature.language,
-        source="link",
-        at=at,
-    )
 
 
 def _decide(

@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from outreach.consents import said_anew
+from outreach.consents import said, said_anew
 from outreach.domain.consents import Purpose, wording
 from outreach.domain.sentences import Sentence
 from outreach.languages import language
@@ -54,9 +54,9 @@ def keep(
     for purpose, words in sentences.items():
         last, given, sentence = standing.get(purpose), ticked[purpose], language(signer.language).say(words)
         if given and not (last and last.given and last.wording == sentence):
-            session.add(_entry(signature, purpose, sentence, given=True, source=signer.source, now=now))
+            session.add(said(signature, purpose, sentence, given=True, source=signer.source, at=now))
         elif not given and last and last.given:
-            session.add(_entry(signature, purpose, last.wording, given=False, source=signer.source, now=now))
+            session.add(said(signature, purpose, last.wording, given=False, source=signer.source, at=now))
 
 
 def end(session: Session, signature: Signature, *, source: str, now: datetime) -> None:
@@ -69,7 +69,7 @@ def end(session: Session, signature: Signature, *, source: str, now: datetime) -
         return
     for purpose, last in _standing(session, signature).items():
         if last.given:
-            session.add(_entry(signature, purpose, last.wording, given=False, source=source, now=now))
+            session.add(said(signature, purpose, last.wording, given=False, source=source, at=now))
 
 
 def answer_anew(
@@ -94,16 +94,3 @@ def _standing(session: Session, signature: Signature) -> dict[str, Consent]:
         .order_by(Consent.at, Consent.id)
     )
     return {entry.purpose: entry for entry in entries}
-
-
-def _entry(signature: Signature, purpose: str, sentence: str, *, given: bool, source: str, now: datetime) -> Consent:
-    return Consent(
-        supporter_id=signature.supporter_id,
-        campaign_id=signature.campaign_id,
-        purpose=purpose,
-        given=given,
-        wording=sentence,
-        language=language(signature.language).code,
-        source=source,
-        at=now,
-    )

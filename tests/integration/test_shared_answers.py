@@ -72,6 +72,20 @@ def test_an_answer_stands_on_the_page_once_its_signer_and_an_organizer_want_it(
     assert [entry.given for entry in said] == [True, False]
 
 
+def test_the_ledger_keeps_the_wish_in_the_words_of_the_signers_own_page(
+    db: Database, settings: Settings, now: datetime, letter: Delivery
+) -> None:
+    with db.begin() as session:
+        reply = factories.reply(session, letter)
+        session.get_one(Signature, letter.signature_id).language = "es"
+    signer = browser(settings, db, now)
+    signer.post(f"/letter/receipt-of-jane/replies/{reply.ref}/share")
+    with db.read() as session:
+        entry = session.scalars(select(Consent).where(Consent.purpose == "share_reply")).one()
+    assert entry.language == "es"
+    assert entry.wording == "Mostrar esta respuesta en la página de la campaña"
+
+
 def test_an_organizer_may_refuse_with_a_reason_and_a_withdrawn_signer_is_off_the_page(
     db: Database, now: datetime, letter: Delivery, organizer: TestClient
 ) -> None:
