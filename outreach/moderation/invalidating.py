@@ -13,12 +13,12 @@ from sqlalchemy import ColumnElement, and_, case, exists, func, or_, select, upd
 from sqlalchemy.orm import Session, aliased
 
 from outreach import audit_log, faultpoints, outbox
-from outreach.domain.deliveries import MailClass
+from outreach.domain.deliveries import GONE, MailClass
 from outreach.domain.sieves import Sieve
 from outreach.errors import NotFound, NotNow
 from outreach.models import STANDING, Delivery, Invalidation, Signature, SignatureState, Supporter
 
-from .sieving import GONE, SignatureRow, fitting, listed, preview, rows
+from .sieving import SignatureRow, fitting, listed, preview, rows
 
 #: Signatures ended or taken back in one transaction.
 CHUNK = 500

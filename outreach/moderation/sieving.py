@@ -9,13 +9,11 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Select, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
-from outreach.domain.deliveries import UNSENT, MailClass, State
+from outreach.domain.deliveries import GONE, UNSENT, MailClass
 from outreach.domain.sieves import ANY, Sieve
 from outreach.errors import BadInput
 from outreach.models import STANDING, Campaign, Delivery, Signature, SignatureState, Supporter
 
-#: Letters that left, or may have.
-GONE = (State.SENDING, State.ACCEPTED, State.IN_DOUBT, State.GIVEN_UP)
 #: How many of what is found are shown.
 SAMPLE = 10
 

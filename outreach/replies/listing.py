@@ -74,7 +74,7 @@ def find(session: Session, ref: str) -> Reply:
     """The answer with this ref. Raises NotFound."""
     reply = session.scalar(select(Reply).where(Reply.ref == ref))
     if reply is None:
-        raise NotFound("There is no such answer.", where=ref, advice="See `outreach replies list`.")
+        raise _no_such(ref)
     return reply
 
 
@@ -98,7 +98,7 @@ def row_of(session: Session, ref: str) -> ReplyRow:
     """One answer, with its sender and the names of its files as long as the whole mail is kept. Raises NotFound."""
     row = session.execute(_ROWS.where(Reply.ref == ref)).first()
     if row is None:
-        raise NotFound("There is no such answer.", where=ref, advice="See `outreach replies list`.")
+        raise _no_such(ref)
     raw = session.scalar(select(Reply.raw).where(Reply.ref == ref))
     try:
         mail = read_mail(raw or b"")
@@ -159,6 +159,10 @@ _ROWS: Select[Any] = (
     .join(Signature, Signature.id == Reply.signature_id)
     .join(Target, Target.id == Delivery.target_id)
 )
+
+
+def _no_such(ref: str) -> NotFound:
+    return NotFound("There is no such answer.", where=ref, advice="See `outreach replies list`.")
 
 
 def _row(row: Any, *, sender: str = "", files: tuple[str, ...] = ()) -> ReplyRow:

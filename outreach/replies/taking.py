@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from outreach import outbox
 from outreach.domain.automatic import kind_of
-from outreach.domain.deliveries import MailClass, State
+from outreach.domain.deliveries import GONE, MailClass, State
 from outreach.domain.replies import ReplyKind
 from outreach.errors import NotNow
 from outreach.keys import hash_of
@@ -28,9 +28,6 @@ from .reading import signs_of, words_of
 from .tallying import tally
 
 log = structlog.get_logger()
-
-#: A letter in one of these never left, so nobody can have its alias to answer to.
-_NEVER_LEFT = (State.HELD, State.QUEUED, State.CLAIMED, State.REJECTED, State.DEAD, State.SUPPRESSED, State.CANCELLED)
 
 
 class Fate(StrEnum):
@@ -82,7 +79,7 @@ def pass_on(session: Session, reply: Reply, *, settings: Settings, now: datetime
 def _why_dropped(session: Session, letter: Delivery, settings: Settings, now: datetime) -> str:
     """The kind it is tallied as, or "" for an answer to be kept."""
     left_at = letter.accepted_at or letter.doubt_since or letter.created_at
-    if letter.state in _NEVER_LEFT and not letter.maybe_sent:
+    if letter.state not in GONE and not letter.maybe_sent:  # nobody can have its alias
         return "never_left"
     if left_at + timedelta(days=settings.reply_days) < now:
         return "expired_alias"
