@@ -22,6 +22,7 @@ class Braked:
 
     whole: bool
     allowed: tuple[ColumnElement[bool], ...]  #: on `Delivery`
+    scopes: frozenset[str]  #: in which nothing leaves
 
     @classmethod
     def found(
@@ -32,7 +33,7 @@ class Braked:
         # With a second way out, mails leave although the first is stopped.
         transport = "" if settings.fallback_transport else settings.transport
         whole = stops(scopes, stream, transport) or not scopes.isdisjoint(own)
-        return cls(whole, tuple(in_no_scope(scopes - set(own))))
+        return cls(whole, tuple(in_no_scope(scopes - set(own))), scopes)
 
 
 def said(words: str, *, whole: bool, kept: int) -> str:

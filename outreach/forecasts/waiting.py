@@ -40,6 +40,7 @@ class Heap:
     n: int
     oldest: datetime
     youngest: datetime
+    ahead: int = 0  #: of our campaign's, those known to go first
 
 
 @dataclass(slots=True)
@@ -91,7 +92,6 @@ def lines(
     but: ColumnElement[bool],
     opens_at: datetime,
     now: datetime,
-    ahead: int | None = None,
     bundle_over: int = 0,
     also: OfficeHours | None = None,
     allowed: Sequence[ColumnElement[bool]] = (),
@@ -99,8 +99,7 @@ def lines(
     """One line for each lane with letters of `mine`, by lane id.
 
     `but` names ours among the deliveries; `campaign_id` is theirs, None when there are no others to take turns with.
-    `ahead`: how many of our campaign go first, when that is known. Of the others, those count that are `allowed` to
-    leave.
+    Of the others, those count that are `allowed` to leave.
     """
     known = select(Lane).order_by(Lane.id)
     lanes = [lane for ids in _chunks(sorted(mine)) for lane in session.scalars(known.where(Lane.id.in_(ids)))]
@@ -113,7 +112,7 @@ def lines(
     for lane in lanes:
         pace, heap, left = lane.pace_with(closed.get(lane.id, frozenset())), mine[lane.id], lately[lane.id]
         begins = max(opens_at, lane.opens_at, now)
-        first, perhaps, rivals = ahead or 0, 0, []
+        first, perhaps, rivals = heap.ahead, 0, []
         for other, (there, anew) in others.get(lane.id, {}).items():
             if other == campaign_id:
                 first += there.n if there.youngest < heap.oldest else 0

@@ -66,10 +66,11 @@ def track(request: Request, session: Session, token: str, *, keys: Keys, now: da
     receipt = signing.receipt(session, token, keys=keys, now=now)
     settings, counts = settings_of(request), request.app.state.counts
     waiting = [letter.delivery for letter in receipt.letters if letter.state in (State.QUEUED, State.CLAIMED)]
+    places = forecasts.of_letters(session, waiting, now=now, settings=settings)
     return Tracked(
         receipt,
         replies.signers_replies(session, receipt.reference),
-        {row.id: expected(forecasts.of_letter(session, row, now=now, settings=settings)) for row in waiting},
+        {id_: expected(place) for id_, place in places.items()},
         counts.of(session, [receipt.campaign_id])[receipt.campaign_id],
         signing.shares(session, receipt.share) if receipt.share else None,
         is_fresh=receipt.confirmed_at is not None and now < receipt.confirmed_at + _FRESH,

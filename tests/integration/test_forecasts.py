@@ -116,6 +116,29 @@ def test_other_campaigns_take_turns_and_older_letters_of_ours_go_first(db: Datab
     assert abs(shared.expected_low - MONDAY - timedelta(minutes=116)) <= timedelta(minutes=6)
 
 
+def test_the_letters_of_a_signature_are_placed_together_and_each_as_if_alone(db: Database) -> None:
+    with db.begin() as session:
+        targets = [office(session) for _ in range(3)]
+        campaign = factories.campaign(session, targets=targets, now=MONDAY)
+        for n, target in enumerate(targets):
+            letters(session, campaign, target, n)
+        signed = factories.signature(session, campaign, state=SignatureState.CONFIRMED, now=MONDAY)
+        mine = [factories.delivery(session, signed, target, now=MONDAY) for target in targets]
+        mine[2].due_at = MONDAY + timedelta(hours=1)
+        shared = factories.delivery(session, signed, office(session), now=MONDAY)
+        shared.lane_id = mine[0].lane_id  # two offices with one mailbox
+        held = factories.delivery(session, signed, office(session), state=State.HELD, now=MONDAY)
+        session.flush()
+        together = forecasts.of_letters(session, [*mine, shared, held], now=MONDAY)
+        assert together == {one.id: forecasts.of_letter(session, one, now=MONDAY) for one in (*mine, shared, held)}
+        assert [together[one.id].number for one in (*mine, shared, held)] == [1, 2, 3, 2, 0]
+        with _statements(db) as alone:
+            forecasts.of_letters(session, mine[:1], now=MONDAY)
+        with _statements(db) as both:
+            forecasts.of_letters(session, mine[:2], now=MONDAY)
+    assert len(both) == len(alone) + 1
+
+
 def test_a_letters_day_is_told_in_the_offices_own_zone(db: Database) -> None:
     with db.begin() as session:
         target = office(session, zone="Asia/Tokyo", hours="17:00-18:00")
