@@ -16,12 +16,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, insert, select
+from sqlalchemy import ColumnElement, insert, literal, select
 from sqlalchemy.orm import Session
 
 from outreach.domain.deliveries import State, Stream
 from outreach.domain.pacing import fair_shares
 from outreach.models import Attempt, Delivery, Lane
+from outreach.models.base import UTCDateTime
 
 from .books import Books
 from .brakes import in_no_scope, scopes_pulled, stops
@@ -207,22 +208,19 @@ def intend(
     )
     if not moved:
         return []
-    rows = session.execute(select(Delivery.id, Delivery.attempts, Delivery.lane_id).where(Delivery.id.in_(moved))).all()
-    session.execute(
-        insert(Attempt),
-        [
-            {
-                "delivery_id": id_,
-                "number": number,
-                "lane_id": lane_id,
-                "claim_token": held.token,
-                "transport": transport,
-                "started_at": now,
-            }
-            for id_, number, lane_id in rows
-        ],
+    attempt = select(
+        Delivery.id,
+        Delivery.attempts,
+        Delivery.lane_id,
+        literal(held.token),
+        literal(transport),
+        literal(now, UTCDateTime()),
+    ).where(Delivery.id.in_(moved))
+    begun = insert(Attempt).from_select(
+        ["delivery_id", "number", "lane_id", "claim_token", "transport", "started_at"], attempt
     )
-    return [Going(id_, number) for id_, number, _ in rows]
+    rows = session.execute(begun.returning(Attempt.delivery_id, Attempt.number))
+    return [Going(id_, number) for id_, number in rows]
 
 
 def _without_braked(
