@@ -64,6 +64,8 @@ def settle(
 ) -> Settled:
     """Write down what came of a round of hand-overs, and what it says about the provider."""
     result = Settled()
+    if not answers:
+        return result
     # Deliveries before attempts, as a report about them takes its locks: neither waits for the other in a ring.
     ids = [a.going.delivery_id for a in answers]
     session.execute(select(Delivery.id).where(Delivery.id.in_(ids)).order_by(Delivery.id).with_for_update())
@@ -187,6 +189,8 @@ def doubt(books: Books, ids: Sequence[int], now: datetime, *, reason: str, token
 
 def _simulate(session: Session, books: Books, held: Claim, ids: Sequence[int], now: datetime) -> None:
     """sending → dead, as "simulated": it has not left, no counter says so, and staff may send it in earnest."""
+    if not ids:
+        return
     left = set(session.scalars(select(Delivery.id).where(Delivery.id.in_(ids), Delivery.maybe_sent)))
     books.move([i for i in ids if i not in left], State.SENDING, State.DEAD, token=held.token, reason="simulated")
     doubt(books, sorted(left), now, reason="simulated, after a try that may have left", token=held.token)

@@ -6,13 +6,13 @@ differs from the one kept at confirmation is not sent.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, selectinload
 
 from outreach import campaign_texts
 from outreach.domain.deliveries import MailClass
@@ -114,12 +114,13 @@ class Desk:
 
     def make_up(self, session: Session, ids: Sequence[int]) -> list[Parcel]:
         """The parcels of these deliveries, in the order of `ids`."""
-        campaigns = self._campaign_words(session, ids)
         letters = session.execute(LETTERS.where(Delivery.id.in_(ids))).all()
         notices = session.execute(NOTICES.where(Delivery.id.in_(ids))).all()
         mailings = session.execute(MAILINGS.where(Delivery.id.in_(ids))).all()
+        noticed = {row.campaign_id for row in notices}
+        campaigns = self._campaign_words(session, ids, noticed)
         self._compile(session, {row.version_id for row in letters})
-        targets = target_labels(session, {row.campaign_id for row in notices})
+        targets = target_labels(session, noticed)
         rungs = rungs_of(session, {row.purpose for row in notices})
         answers = forwards_of(session, {row.purpose for row in notices})
         direct = direct_addresses(session, [row.id for row in letters if campaigns[row.campaign_id].answers_directly])
@@ -330,9 +331,14 @@ class Desk:
             except BadTemplate as error:
                 self._forms[version.id] = error  # its letters end as dead, with this sentence; the others go on
 
-    def _campaign_words(self, session: Session, ids: Sequence[int]) -> Mapping[int, _CampaignWords]:
+    def _campaign_words(
+        self, session: Session, ids: Sequence[int], noticed: Collection[int] = ()
+    ) -> Mapping[int, _CampaignWords]:
+        """The words of these deliveries' campaigns. Notices alone name theirs in their reader's language: `noticed`."""
         campaigns = session.scalars(
-            select(Campaign).where(Campaign.id.in_(select(Delivery.campaign_id).where(Delivery.id.in_(ids)).distinct()))
+            select(Campaign)
+            .where(Campaign.id.in_(select(Delivery.campaign_id).where(Delivery.id.in_(ids)).distinct()))
+            .options(selectinload(Campaign.demands))
         ).all()
         leads = dict(
             session.execute(
@@ -341,7 +347,7 @@ class Desk:
                 .where(Sponsorship.role == "lead", Sponsorship.campaign_id.in_([c.id for c in campaigns]))
             ).all()
         )
-        titles = campaign_texts.titles(session, [c.id for c in campaigns])
+        titles = campaign_texts.titles(session, noticed) if noticed else {}
         return {c.id: self._words(c, leads.get(c.id, ""), titles.get(c.id, {})) for c in campaigns}
 
     def _words(self, campaign: Campaign, lead: str, titles: Mapping[str, str]) -> _CampaignWords:

@@ -146,6 +146,8 @@ def addressee(office: str, name: str) -> str:
 def target_labels(session: Session, campaign_ids: Iterable[int]) -> Mapping[int, tuple[str, ...]]:
     """Whom each campaign writes to, in its order."""
     labels: dict[int, tuple[str, ...]] = dict.fromkeys(campaign_ids, ())
+    if not labels:
+        return labels
     rows = session.execute(
         select(Addressing.campaign_id, Target.office, Target.name)
         .join(Target, Target.id == Addressing.target_id)
