@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from html import escape
 from typing import TypeAlias
 
@@ -49,9 +50,9 @@ class LetterForm:
         if not trees[2].body:
             raise BadTemplate("The letter has no body.", where=PARTS[2])
         self.fields = frozenset[str]().union(*(fields_in(tree) for tree in trees))
-        self._subject, self._body = _compiled(trees[0]), _compiled(trees[2])
-        self._letter = _compiled(_joined(trees[1], trees[2], trees[3]))
-        self._rewritten = _compiled(_joined(trees[1], _value("signer_body"), trees[3]))
+        self._header, self._body, self._footer = trees[1:]
+        self._subject = _compiled(trees[0])
+        self._letter = _compiled(_joined(self._header, self._body, self._footer))
 
     def write(self, signer: SignerFields, target: TargetFields, campaign: CampaignFields) -> Letter:
         """The letter of one signer to one target. BadTemplate if it comes out empty or longer than letters may be."""
@@ -61,7 +62,16 @@ class LetterForm:
 
     def open_part(self, signer: SignerFields, target: TargetFields, campaign: CampaignFields) -> str:
         """The body alone, as it stands for this signer and target: what they may put their own in the place of."""
-        return _tidy(self._body.render(_values(signer, target, campaign)))
+        return _tidy(self._alone.render(_values(signer, target, campaign)))
+
+    # Few versions are ever rewritten, and a worker that begins compiles every version that it meets.
+    @cached_property
+    def _alone(self) -> Template:
+        return _compiled(self._body)
+
+    @cached_property
+    def _rewritten(self) -> Template:
+        return _compiled(_joined(self._header, _value("signer_body"), self._footer))
 
 
 _Values: TypeAlias = Mapping[str, str | tuple[str, ...]]
