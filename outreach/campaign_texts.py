@@ -97,22 +97,19 @@ def listing(session: Session, campaign: Campaign) -> list[tuple[CampaignText, bo
 
 def words_of(campaign: Campaign, text: CampaignText | None) -> Words:
     """The campaign's page as the text says it; in its own language without one, and where it is not whole."""
+    own = _own(campaign)
     if text is None or not is_whole(campaign, text):
-        return _own(campaign)
-    labels = {ask.position: ask for ask in campaign.asks}
+        return own
     return Words(
         language=text.language,
         title=text.title,
         opening=text.opening,
         story=text.story,
         why=text.why,
-        coalition=text.coalition or campaign.coalition,
+        coalition=text.coalition or own.coalition,
         call_to_act=text.call_to_act,
-        demands=tuple(text.demands) or tuple(demand.text for demand in campaign.demands),
-        asks=tuple(
-            {"title": said["title"], "text": said["text"], "link_label": said["link_label"], "link_url": url}
-            for said, url in zip(text.asks, (labels[n].link_url for n in sorted(labels)), strict=True)
-        ),
+        demands=tuple(text.demands) or own.demands,
+        asks=tuple({**ask, **said} for ask, said in zip(own.asks, text.asks, strict=True)),
     )
 
 
