@@ -58,7 +58,10 @@ def few(names: Sequence[str]) -> tuple[str, ...]:
     """`names` to be listed in a sentence: all of up to five, else three and how many others."""
     if not names:
         return (_("those this campaign writes to"),)
-    if len(names) <= _NAMED:
-        return tuple(names)
-    others = len(names) - 3
-    return (*names[:3], ngettext("%(num)s other", "%(num)s others", others))
+    return with_others(names if len(names) <= _NAMED else names[:3], len(names))
+
+
+def with_others(names: Sequence[str], among: int) -> tuple[str, ...]:
+    """The names, and how many others there are `among` all: to be listed as "A, B and 3 others"."""
+    others = among - len(names)
+    return (*names, ngettext("%(num)s other", "%(num)s others", others)) if others else tuple(names)

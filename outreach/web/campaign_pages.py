@@ -10,8 +10,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session, selectinload
 
 from outreach import campaign_texts, replies
-from outreach.domain.consents import Purpose
-from outreach.domain.sentences import ngettext
+from outreach.domain.consents import Purpose, with_others
 from outreach.errors import NotFound
 from outreach.models import (
     Addressing,
@@ -202,13 +201,7 @@ def _addressed_to(session: Session, campaign_ids: list[int]) -> dict[int, tuple[
     names: dict[int, list[str]] = {}
     for campaign_id, _number, target in rows:
         names.setdefault(campaign_id, []).append(target_label(target))
-    return {campaign_id: first_of(names[campaign_id], number) for campaign_id, number, _target in rows}
-
-
-def first_of(names: list[str], among: int) -> tuple[str, ...]:
-    """The names, and how many others there are: to be listed as "A, B and 3 others"."""
-    others = among - len(names)
-    return (*names, ngettext("%(num)s other", "%(num)s others", others)) if others else tuple(names)
+    return {campaign_id: with_others(names[campaign_id], number) for campaign_id, number, _target in rows}
 
 
 def _web_only(url: str) -> str:

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from outreach.models import Campaign, Database, Signature
+from tests import factories
 from tests.sites import JANE, Site, site, site_of
 
 __all__ = ["site", "site_of"]
@@ -70,6 +71,16 @@ def test_a_signature_is_credited_to_the_partner_whose_page_it_came_from(site: Si
         form = JANE | {"email": f"jane{len(sources(site.db))}@example.org"} | carried
         assert site.client.post("/c/shelters/sign", data=form).status_code == 303
     assert sources(site.db) == [source, source]
+
+
+def test_the_frame_names_a_few_of_many_offices_as_the_page_does(site: Site) -> None:
+    with site.db.begin() as session:
+        factories.campaign(session, slug="many", targets=9)
+    page, frame = (re.search(r'<p class="kicker">(.*?)</p>', site.get(path)) for path in ("/c/many", "/embed/many"))
+    assert page is not None
+    assert frame is not None
+    assert page[1] == frame[1]
+    assert page[1].endswith("and 6 others")
 
 
 def test_the_script_is_for_other_sites_and_every_other_file_is_not(site: Site) -> None:

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jinja2 import UndefinedError
 
+from outreach.domain.consents import with_others
 from outreach.domain.words import wrap
 from outreach.languages import SOURCE, language
-from outreach.web.campaign_pages import first_of
 from outreach.web.forms import FormState, one_newline
 from outreach.web.pages import (
     STATIC,
@@ -102,7 +102,7 @@ def test_a_letter_is_parted_where_the_signers_things_will_stand() -> None:
     ],
 )
 def test_who_is_asked_in_a_few_words(first: list[str], among: int, said: str) -> None:
-    assert language(SOURCE).listed(first_of(first, among)) == said
+    assert language(SOURCE).listed(with_others(first, among)) == said
 
 
 def test_line_ends_become_one_kind() -> None:
