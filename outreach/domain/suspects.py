@@ -23,10 +23,11 @@ UNMAILED = frozenset({Suspicion.NETWORK, Suspicion.MAIL_DOMAIN})
 #: Names that may share one address in one campaign.
 HOUSEHOLD_LIMIT = 6
 
-_TITLES = """
+_BEFORE_NAMES = """
 mr mrs ms mx dr prof sir dame lord lady hon honorable honourable the rt right his her excellency dear
 sr sra srta don dona senor senora
 """
+_TITLES = frozenset(_BEFORE_NAMES.split())
 
 
 def folded(name: str) -> str:
@@ -38,10 +39,9 @@ def folded(name: str) -> str:
 def looks_like(name: str, *, target: str, office: str = "", salutation: str = "") -> bool:
     """Whether a signer's name says nothing but the target's: "Dr. Rivera, Alex", "Mayor Alex Rivera", "The Mayor"."""
     said, held = set(folded(name).split()), set(folded(target).split())
-    titles = set(_TITLES.split())
     if held:
-        return held <= said and said - held <= titles | set(folded(f"{office} {salutation}").split())
-    return said - titles == set(folded(office).split()) - titles != set()
+        return held <= said and said - held <= _TITLES | set(folded(f"{office} {salutation}").split())
+    return said - _TITLES == set(folded(office).split()) - _TITLES != set()
 
 
 #: Mail domains whose users are everybody. A flood of addresses there says nothing about who sends it.

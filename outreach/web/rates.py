@@ -32,7 +32,7 @@ class Rates:
 
     def __init__(self, settings: Settings, keys: Keys) -> None:
         self._hops = settings.trusted_hops
-        self._salt = keys.sub_key("network")
+        self._keys = Keys(keys.sub_key("network"))
         self._memory = MemoryStorage()
         self._here = SlidingWindowCounterRateLimiter(self._memory)
         self._redis = _redis(settings.redis_url) if settings.redis_url else None
@@ -89,7 +89,7 @@ class Rates:
         return self._hash(f"{purpose}/{subject}")
 
     def _hash(self, name: str) -> str:
-        return Keys(self._salt).sub_key(name)[:32]
+        return self._keys.sub_key(name)[:32]
 
     @property
     def _asks_redis(self) -> bool:
