@@ -33,9 +33,11 @@ def main() -> None:
     began, cpu = time.monotonic(), time.process_time()
     while waves.tick(db, settings=settings, now=db.now(), goes_on=goes_on).more:
         pass
-    seconds = time.monotonic() - began
-    # It is asked before the wave begins, before its first chunk, and then after each one.
-    told = {"seconds": seconds, "first_s": looks[2] - began, "cpu_s": time.process_time() - cpu, "rss_mb": peak_mb()}
+    ended = time.monotonic()
+    # It is asked before the wave begins, before its first chunk, and then after each one but the last.
+    first = [*looks, ended][2]
+    cpu_s = time.process_time() - cpu
+    told = {"seconds": ended - began, "first_s": first - began, "cpu_s": cpu_s, "rss_mb": peak_mb()}
     print(json.dumps(told), flush=True)
     db.close()
 
