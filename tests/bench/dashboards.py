@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
 
@@ -19,8 +16,9 @@ from outreach import waves
 from outreach.models import Database, Role
 from outreach.settings import Settings
 from tests.bench import crowd
-from tests.bench.databases import databases, fresh_database, name_of, settle_down
+from tests.bench.databases import ground, settle_down
 from tests.bench.environs import environ_of
+from tests.bench.figures import rounded
 from tests.integration.inside import signed_in
 
 PAGES = {
@@ -48,27 +46,21 @@ class Looked:
 
     def as_json(self) -> dict[str, Any]:
         """`ratio` is how many times faster the queue page is than counting."""
-        told = {f"{name}_p95_ms": round(ms, 2) for name, ms in self.pages.items()}
-        ratio = round(self.group_by_ms / self.pages["queue_page"], 2)
-        return {"database": self.database, "rows": self.rows, **told, "group_by_ms": round(self.group_by_ms, 2)} | {
-            "ratio": ratio
-        }
+        told: dict[str, Any] = {"database": self.database, "rows": self.rows}
+        told |= {f"{name}_p95_ms": ms for name, ms in self.pages.items()}
+        ratio = self.group_by_ms / self.pages["queue_page"]
+        return rounded(told | {"group_by_ms": self.group_by_ms, "ratio": ratio}, 2)
 
 
 def look(rows: int, database: str) -> Looked:
     """Open every page forty times over a mailing to `rows` readers that is under way."""
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="outreach-bench-")))
-        place = stack.enter_context(databases([database]))[database]
-        url = fresh_database(place, folder)
-        settings = Settings.from_env(environ_of(folder, url), dotenv=None)
-        db = Database(url)
-        stack.callback(db.close)
-        _fill(db, settings, rows)
-        settle_down(db)
-        client = signed_in(settings, db, lambda: datetime.now(UTC), Role.STAFF)
+    with ground(database) as on:
+        settings = Settings.from_env(environ_of(on.folder, on.url), dotenv=None)
+        _fill(on.db, settings, rows)
+        settle_down(on.db)
+        client = signed_in(settings, on.db, lambda: datetime.now(UTC), Role.STAFF)
         pages = {name: _p95(partial(_open, client, path)) for name, path in PAGES.items()}
-        return Looked(name_of(place), rows, pages, median(_times(lambda: _count(db), 3)))
+        return Looked(database, rows, pages, median(_times(lambda: _count(on.db), 3)))
 
 
 def _open(client: Any, path: str) -> None:

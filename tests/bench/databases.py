@@ -2,17 +2,48 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-import psycopg
 from sqlalchemy import make_url
 
 from outreach.migrating import migrate
 from outreach.models import Database
 from tests import servers
+from tests.shelf import create_database
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What one run stands on: an empty database, and a folder for everything else."""
+
+    folder: Path
+    url: str
+    db: Database
+
+
+@contextmanager
+def ground(database: str) -> Iterator[Ground]:
+    """Ground of its own for one run on "sqlite" or "postgresql"."""
+    with databases([database]) as places, ground_at(places[database]) as made:
+        yield made
+
+
+@contextmanager
+def ground_at(place: str) -> Iterator[Ground]:
+    """The same where a server runs already; `place` as `fresh_database` takes it."""
+    with tempfile.TemporaryDirectory(prefix="outreach-bench-") as name:
+        folder = Path(name)
+        url = fresh_database(place, folder)
+        db = Database(url)
+        try:
+            yield Ground(folder, url, db)
+        finally:
+            db.close()
 
 
 @contextmanager
@@ -32,10 +63,8 @@ def fresh_database(place: str, folder: Path) -> str:
         url = f"sqlite:///{folder / 'outreach.db'}"
     else:
         name = f"bench_{time.monotonic_ns()}"
-        server = make_url(place)
-        with psycopg.connect(server.set(drivername="postgresql").render_as_string(False), autocommit=True) as c:
-            c.execute(f'CREATE DATABASE "{name}"')
-        url = server.set(database=name).render_as_string(hide_password=False)
+        create_database(place, name)
+        url = make_url(place).set(database=name).render_as_string(hide_password=False)
     db = Database(url)
     migrate(db)
     db.close()

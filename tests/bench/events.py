@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import random
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from statistics import quantiles
 from typing import Any
 
@@ -26,8 +24,9 @@ from outreach.settings import Settings
 from tests import servers
 from tests.bench import crowd
 from tests.bench.crews import celery_worker
-from tests.bench.databases import databases, fresh_database, name_of, settle_down
+from tests.bench.databases import ground, settle_down
 from tests.bench.environs import environ_of
+from tests.bench.figures import rounded
 from tests.bench.machine import peak_mb
 from tests.bench.webs import post_all, web_process
 from tests.fakes.events import EventKey, rows_for
@@ -55,23 +54,17 @@ class Reported:
 
     def as_json(self) -> dict[str, Any]:
         """`ratio` is what the web process took to what the database alone did."""
-        told = {name: getattr(self, name) for name in self.__slots__}
-        told["ratio"] = self.accepted_per_s / self.reference_per_s
-        return {name: round(value, 3) if isinstance(value, float) else value for name, value in told.items()}
+        return rounded(asdict(self) | {"ratio": self.accepted_per_s / self.reference_per_s}, 3)
 
 
 def report(events: int, database: str) -> Reported:
     """Two reports about each of `events` / 2 mails that were sent, shuffled."""
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="outreach-bench-")))
-        place = stack.enter_context(databases([database]))[database]
-        url = fresh_database(place, folder)
-        redis = stack.enter_context(servers.redis_server(folder / "redis"))[0]
-        key = EventKey()
-        environ = environ_of(folder, url, redis=redis, SENDGRID_EVENT_KEYS=key.public)
+        on = stack.enter_context(ground(database))
+        redis = stack.enter_context(servers.redis_server(on.folder / "redis"))[0]
+        db, key = on.db, EventKey()
+        environ = environ_of(on.folder, on.url, redis=redis, SENDGRID_EVENT_KEYS=key.public)
         settings = Settings.from_env(environ, dotenv=None)
-        db = Database(url)
-        stack.callback(db.close)
         refs = _send_without_a_provider(db, settings, events // 2)
         settle_down(db)
         requests = list(_requests(refs, key))
@@ -86,7 +79,7 @@ def report(events: int, database: str) -> Reported:
         rss = peak_mb(pid)
         lost = _not_delivered(db)
     return Reported(
-        name_of(place),
+        database,
         len(refs) * 2,
         accepted_per_s=len(refs) * 2 / accepted,
         p95_ms=quantiles([answer.seconds for answer in answers], n=20)[-1] * 1000,

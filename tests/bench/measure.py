@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import func, select
@@ -21,9 +19,10 @@ from outreach.settings import Settings
 from tests import servers
 from tests.bench import crowd, scene
 from tests.bench.crews import send_plainly, send_with_celery
-from tests.bench.databases import fresh_database, name_of, settle_down
+from tests.bench.databases import ground_at, name_of, settle_down
 from tests.bench.environs import environ_of
 from tests.bench.far import Far, far_side
+from tests.bench.figures import rounded
 from tests.bench.machine import cpu_of
 
 #: What a bare client sends over and over: as many mails as one request to SendGrid may carry.
@@ -52,8 +51,7 @@ class Run:
         return self.letters_per_s / self.reference_per_s if self.reference_per_s else None
 
     def as_json(self) -> dict[str, Any]:
-        rounded = {name: round(value, 3) if isinstance(value, float) else value for name, value in vars(self).items()}
-        return {**rounded, "ratio": round(self.ratio, 3) if self.ratio else None}
+        return rounded(vars(self) | {"ratio": self.ratio}, 3)
 
 
 def run(
@@ -72,16 +70,13 @@ def run(
     By the stream of letters each is a mail of its own; by that of news they are one mailing to as many signers.
     """
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="outreach-bench-")))
-        far = stack.enter_context(far_side(transport, folder))
-        url = fresh_database(place, folder)
+        on = stack.enter_context(ground_at(place))
+        db, far = on.db, stack.enter_context(far_side(transport, on.folder))
         given = {**far.settings, "WORKERS": str(processes)} | ({"HANDOVERS": str(handovers)} if handovers else {})
         if celery:
-            given["redis"] = stack.enter_context(servers.redis_server(folder / "redis"))[0]
-        environ = {**environ_of(folder, url, **given), **far.environ}
+            given["redis"] = stack.enter_context(servers.redis_server(on.folder / "redis"))[0]
+        environ = {**environ_of(on.folder, on.url, **given), **far.environ}
         settings = Settings.from_env(environ, dotenv=None)
-        db = Database(url)
-        stack.callback(db.close)
         _fill(db, settings, stream, letters)
         settle_down(db)
         per_s = far.reference(_some(db, settings), letters) if far.reference else None

@@ -8,7 +8,7 @@ import re
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
@@ -19,8 +19,10 @@ from sqlalchemy import select
 from outreach import signing
 from outreach.models import Database, Signature, SignatureState
 from tests import factories, servers
-from tests.bench.databases import databases, fresh_database
-from tests.bench.signing import form_of, web
+from tests.bench.databases import ground
+from tests.bench.figures import rounded
+from tests.bench.signing import environ_without_limits, form_of
+from tests.bench.webs import web_process
 from tests.conftest import make_settings
 
 _WARM, _TIMES = 20, 200
@@ -41,24 +43,17 @@ class Pages:
     weight_kb: float
 
     def as_json(self) -> dict[str, Any]:
-        told = {name: getattr(self, name) for name in self.__slots__}
-        return {name: round(value, 1) if isinstance(value, float) else value for name, value in told.items()}
+        return rounded(asdict(self), 1)
 
 
 def look(database: str) -> Pages:
     """Open a campaign with 1,000 signatures, a confirmation and a tracker many times, and sign."""
-    with (
-        databases([database]) as places,
-        tempfile.TemporaryDirectory(prefix="outreach-bench-") as folder,
-        servers.redis_server(Path(folder) / "redis") as (redis, _),
-    ):
-        url = fresh_database(places[database], Path(folder))
-        db = Database(url)
-        slug, confirm, tracker = _furnish(db)
-        with web(Path(folder), url, redis) as (port, _):
+    with ground(database) as on, servers.redis_server(on.folder / "redis") as (redis, _):
+        slug, confirm, tracker = _furnish(on.db)
+        with web_process(environ_without_limits(on, redis)) as (port, _):
             line = http.client.HTTPConnection("127.0.0.1", port)
             numbers = iter(range(10_000))
-            told = Pages(
+            return Pages(
                 database=database,
                 page_ms=_median(lambda: _get(line, f"/c/{slug}")),
                 confirm_ms=_median(lambda: _get(line, confirm)),
@@ -66,8 +61,6 @@ def look(database: str) -> Pages:
                 sign_ms=_median(lambda: _sign(line, next(numbers), slug, port)),
                 weight_kb=_weight(line, f"/c/{slug}"),
             )
-        db.close()
-        return told
 
 
 def _furnish(db: Database) -> tuple[str, str, str]:

@@ -9,12 +9,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import tempfile
 import time
-from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import func, select, text
@@ -22,8 +19,9 @@ from sqlalchemy import func, select, text
 from outreach.models import Counter, Database, Delivery
 from outreach.settings import Settings
 from tests.bench import crowd
-from tests.bench.databases import databases, fresh_database, name_of, settle_down
+from tests.bench.databases import ground, settle_down
 from tests.bench.environs import environ_of
+from tests.bench.figures import rounded
 
 _BARE = (
     "CREATE TABLE bare_{0} (wave_id bigint, supporter_id bigint, state varchar(24), due_at timestamp)",
@@ -54,20 +52,14 @@ class Built:
         """`ratio` is ours to the bare statement's in rows a second, as in the other figures."""
         per_s, bare_per_s = self.rows / self.seconds, self.rows / self.reference_s
         rates = {"rows_per_s": per_s, "reference_per_s": bare_per_s, "ratio": per_s / bare_per_s}
-        told = {name: getattr(self, name) for name in self.__slots__} | rates
-        return {name: round(value, 3) if isinstance(value, float) else value for name, value in told.items()}
+        return rounded(asdict(self) | rates, 3)
 
 
 def build(rows: int, database: str) -> Built:
     """Plan one mailing to a campaign that `rows` people signed, one in ten of whom it must not reach."""
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="outreach-bench-")))
-        place = stack.enter_context(databases([database]))[database]
-        url = fresh_database(place, folder)
-        environ = environ_of(folder, url)
+    with ground(database) as on:
+        db, environ = on.db, environ_of(on.folder, on.url)
         settings = Settings.from_env(environ, dotenv=None)
-        db = Database(url)
-        stack.callback(db.close)
         slug, expected = crowd.gather(db, people=rows, now=datetime.now(UTC))
         settle_down(db)
         wave_id = crowd.start_mailing(db, slug, settings=settings, now=datetime.now(UTC))
@@ -78,7 +70,7 @@ def build(rows: int, database: str) -> Built:
         reference = (before + _bare(db, "after")) / 2
         planned, readers, counted = _counted(db, wave_id)
         return Built(
-            name_of(place),
+            database,
             rows,
             planned,
             told["seconds"],

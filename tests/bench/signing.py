@@ -3,15 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
-import sys
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from statistics import quantiles
 from typing import Any
 from urllib.parse import urlencode
@@ -21,9 +15,11 @@ from sqlalchemy import func, select
 from outreach.domain.deliveries import MailClass
 from outreach.models import Campaign, Database, Delivery, Signature, Supporter
 from tests import factories, servers
-from tests.bench.databases import databases, fresh_database
-from tests.bench.environs import ROOT, environ_of
+from tests.bench.databases import Ground, ground
+from tests.bench.environs import environ_of
+from tests.bench.figures import rounded
 from tests.bench.machine import children, cpu_of, peak_mb
+from tests.bench.webs import web_process
 
 #: No limit of the form is reached by a crowd of people who each come from a network of their own.
 _NO_LIMIT = "1000000"
@@ -53,8 +49,7 @@ class Signing:
         return 2 * self.answered - self.stored - self.asked
 
     def as_json(self) -> dict[str, Any]:
-        told = {name: getattr(self, name) for name in self.__dataclass_fields__} | {"lost": self.lost}
-        return {name: round(value, 2) if isinstance(value, float) else value for name, value in told.items()}
+        return rounded(asdict(self) | {"lost": self.lost}, 2)
 
 
 @dataclass
@@ -124,18 +119,14 @@ async def _answer(reader: asyncio.StreamReader) -> int:
 
 def sign(seconds: int, database: str, *, hands: int = 24, rate: float = 0.0, processes: int = 1) -> Signing:
     """Let a crowd sign one campaign for `seconds`, and count what is there afterwards."""
-    with (
-        databases([database]) as places,
-        tempfile.TemporaryDirectory(prefix="outreach-bench-") as folder,
-        servers.redis_server(Path(folder) / "redis") as (redis, _),
-    ):
-        url = fresh_database(places[database], Path(folder))
-        db = Database(url)
+    with ground(database) as on, servers.redis_server(on.folder / "redis") as (redis, _):
+        db = on.db
         with db.begin() as session:
             campaign = factories.campaign(session, targets=2, now=datetime.now(UTC))
             campaign.signs_per_minute = int(_NO_LIMIT)
             slug = campaign.slug
-        with web(Path(folder), url, redis, processes) as (port, pids):
+        with web_process(environ_without_limits(on, redis, processes)) as (port, pid):
+            pids = [pid, *children(pid)]
             asyncio.run(Crowd(port, slug, time.monotonic() + 2, rate=20).sign_all(4))  # nothing is cold any more
             before, cpu = _stored(db), sum(map(cpu_of, pids))
             crowd = Crowd(port, slug, time.monotonic() + seconds, rate, begun=1_000_000)
@@ -145,7 +136,6 @@ def sign(seconds: int, database: str, *, hands: int = 24, rate: float = 0.0, pro
             cpu = sum(map(cpu_of, pids)) - cpu
             rss = max(map(peak_mb, pids))
         stored, distinct, asked = (now - then for now, then in zip(_stored(db), before, strict=True))
-        db.close()
     cuts = quantiles(crowd.took, n=100)
     return Signing(
         database=database,
@@ -164,24 +154,10 @@ def sign(seconds: int, database: str, *, hands: int = 24, rate: float = 0.0, pro
     )
 
 
-@contextmanager
-def web(folder: Path, url: str, redis: str, processes: int = 1) -> Iterator[tuple[int, list[int]]]:
-    """Real web processes on that database: the port they listen on, and their pids."""
-    port = servers.free_port()
-    more = {"PORT": str(port), "BASE_URL": f"http://127.0.0.1:{port}", "TRUSTED_HOPS": "1"}
-    more |= {"SIGNS_PER_MINUTE": _NO_LIMIT, "DOMAIN_SIGNS_PER_MINUTE": _NO_LIMIT, "WEB_PROCESSES": str(processes)}
-    web = subprocess.Popen(
-        [sys.executable, "-m", "outreach", "web"],
-        env=environ_of(folder, url, redis=redis, **more),
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        servers.await_port(port, web)
-        yield port, [web.pid, *children(web.pid)]
-    finally:
-        servers.stop(web)
+def environ_without_limits(on: Ground, redis: str, processes: int = 1) -> dict[str, str]:
+    """For so many web processes at which a crowd may sign that says of each of its people where they come from."""
+    more = {"TRUSTED_HOPS": "1", "SIGNS_PER_MINUTE": _NO_LIMIT, "DOMAIN_SIGNS_PER_MINUTE": _NO_LIMIT}
+    return environ_of(on.folder, on.url, redis=redis, WEB_PROCESSES=str(processes), **more)
 
 
 def _stored(db: Database) -> tuple[int, int, int]:

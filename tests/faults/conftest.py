@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
+from pathlib import Path
 
-import psycopg
 import pytest
-from sqlalchemy import make_url
 
-from outreach.migrating import migrate
-from outreach.models import Database
 from tests import servers
-
-_numbers = itertools.count(1)
+from tests.bench.databases import fresh_database
 
 
 @pytest.fixture(scope="module")
@@ -23,14 +18,6 @@ def cluster() -> Iterator[servers.Cluster]:
 
 
 @pytest.fixture
-def cluster_url(cluster: servers.Cluster) -> str:
+def cluster_url(cluster: servers.Cluster, tmp_path: Path) -> str:
     """The address of a fresh, migrated database in the cluster that may be taken down."""
-    server = make_url(cluster.url)
-    name = f"f{next(_numbers)}"
-    with psycopg.connect(server.set(drivername="postgresql").render_as_string(False), autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')
-    url = server.set(database=name).render_as_string(hide_password=False)
-    db = Database(url)
-    migrate(db)
-    db.close()
-    return url
+    return fresh_database(cluster.url, tmp_path)
