@@ -30,7 +30,7 @@ from outreach.transports.base import Unavailable
 from .hands import Hands
 from .parcels import Desk, Letterhead
 from .rounds import PATIENCE, set_aside, while_the_database_is_away
-from .ways import Fallback, Way, choose_way
+from .ways import Fallback, Way, way_now
 from .writing import Round, write_round
 
 log = structlog.get_logger()
@@ -57,10 +57,7 @@ def send_bundles(
     """
     accepted, lease = 0, timedelta(seconds=settings.lease_seconds)
     while goes_on():
-        way = Way(hands)
-        if fallback is not None:
-            with db.read() as session:
-                way = choose_way(session, hands, fallback, stream=Stream.LETTERS, now=db.now())
+        way = way_now(db, hands, fallback, stream=Stream.LETTERS)
         with db.begin() as session:
             claimed = outbox.claim_bundle(
                 session,

@@ -42,7 +42,7 @@ from outreach.settings import Settings
 
 from .hands import Hands
 from .parcels import CannotWrite, Desk, NoLongerConfirmed, NoLongerWanted, Parcel
-from .ways import Fallback, Way, choose_way
+from .ways import Fallback, Way, way_now
 from .writing import write_round
 
 log = structlog.get_logger()
@@ -84,10 +84,7 @@ def send_due(
         return goes_on() and time.monotonic() - begun < _STRETCH
 
     while may_go_on():
-        way = Way(hands)
-        if fallback is not None:
-            with db.read() as session:
-                way = choose_way(session, hands, fallback, stream=stream, now=db.now())
+        way = way_now(db, hands, fallback, stream=stream)
         batch = _send_batch(db, way, desk, stream=stream, settings=settings, goes_on=may_go_on, full=tell)
         if batch is None:
             break

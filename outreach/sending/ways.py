@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from outreach import outbox
 from outreach.domain.deliveries import Stream
+from outreach.models import Database
 
 from .hands import Hands
 
@@ -40,19 +41,26 @@ class Way:
         return self.hands.transport.name
 
 
+def way_now(db: Database, hands: Hands, fallback: Fallback | None, *, stream: Stream) -> Way:
+    """The way for the next batch of a stream; without a fallback there is nothing to choose."""
+    if fallback is None:
+        return Way(hands)
+    with db.read() as session:
+        return choose_way(session, hands, fallback, stream=stream, now=db.now())
+
+
 def choose_way(
     session: Session,
     hands: Hands,
-    fallback: Fallback | None,
+    fallback: Fallback,
     *,
     stream: Stream,
     now: datetime,
     draw: float | None = None,
 ) -> Way:
-    """The way for the next batch of a stream. `draw` in [0, 1) replaces the dice, for tests."""
+    """The first way, or the fallback while the first is closed or the dice say so. `draw` in [0, 1) replaces the dice,
+    for tests."""
     first = Way(hands)
-    if fallback is None:
-        return first
     dice = random.random() if draw is None else draw  # noqa: S311 (spreading mail, not guarding a secret)
     if dice * 100 >= fallback.share and outbox.is_open(session, first.name, stream=stream, now=now):
         return first
