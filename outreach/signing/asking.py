@@ -27,12 +27,7 @@ def ask_if_never_asked(
     """Queue the confirmation mail of a pending signature that had none, within what its address may get in a day."""
     if was_asked(session, signature):
         return False
-    today = confirmations_today(session, [signature.supporter_id], now)[signature.supporter_id]
-    if today >= settings.confirmations_per_day:
-        return False
-    links.issue_confirm(session, signature, keys=keys, now=now)
-    asked = outbox.enqueue_notice(session, signature, links.CONFIRM, mail_class=MailClass.CONFIRMATION, now=now)
-    return asked is not None
+    return _ask(session, signature, keys=keys, settings=settings, now=now)
 
 
 def ask_again(session: Session, slug: str, address: str, *, keys: Keys, settings: Settings, now: datetime) -> None:
@@ -58,10 +53,17 @@ def ask_again(session: Session, slug: str, address: str, *, keys: Keys, settings
         return
     if is_suppressed(session, address_hash, scopes=("all", f"campaign:{signature.campaign_id}")):
         return
+    _ask(session, signature, keys=keys, settings=settings, now=now)
+
+
+def _ask(session: Session, signature: Signature, *, keys: Keys, settings: Settings, now: datetime) -> bool:
+    """Queue a confirmation mail; False when the address or the signature has had all it may have."""
     today = confirmations_today(session, [signature.supporter_id], now)[signature.supporter_id]
-    if today < settings.confirmations_per_day:
-        links.issue_confirm(session, signature, keys=keys, now=now)
-        outbox.enqueue_notice(session, signature, links.CONFIRM, mail_class=MailClass.CONFIRMATION, now=now)
+    if today >= settings.confirmations_per_day:
+        return False
+    links.issue_confirm(session, signature, keys=keys, now=now)
+    asked = outbox.enqueue_notice(session, signature, links.CONFIRM, mail_class=MailClass.CONFIRMATION, now=now)
+    return asked is not None
 
 
 def was_asked(session: Session, signature: Signature) -> bool:
