@@ -122,9 +122,14 @@ _LEADING = re.compile(r"test_((?:[a-f]\d+_)+)")
 
 def rules_in(name: str) -> list[str]:
     """The rules that a test shows, by its name."""
-    found = _LEADING.match(name)
+    return numbers_of(name, _LEADING, RULES)
+
+
+def numbers_of(name: str, where: re.Pattern[str], rows: Iterable[str]) -> list[str]:
+    """The numbers of rows that stand in a test's name, in the first group of `where`."""
+    found = where.match(name)
     numbers = found[1].upper().split("_") if found else []
-    return [number for number in numbers if number in RULES]
+    return [number for number in numbers if number in rows]
 
 
 def numbered_tests(

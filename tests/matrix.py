@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 
+from tests.checklist import numbers_of
+
 FAULTS = {
     "F1": "a worker is killed before its claim is committed: nothing has changed",
     "F2": "… after its claim: the letters are claimed anew, none is lost or doubled",
@@ -68,6 +70,4 @@ _NUMBERS = re.compile(r"test_(?:[a-f]\d+_)*fault_((?:f\d+_)+)")
 
 def faults_in(name: str) -> list[str]:
     """The faults that a test tries, by its name."""
-    found = _NUMBERS.match(name)
-    numbers = found[1].upper().split("_") if found else []
-    return [number for number in numbers if number in FAULTS]
+    return numbers_of(name, _NUMBERS, FAULTS)

@@ -2,7 +2,7 @@
 
 scene.py       a database full of letters that may leave
 crowd.py       very many signers of one campaign, made inside the database
-databases.py   fresh ones to measure on
+databases.py   fresh ones to measure on, and the ground of one run
 environs.py    the environment of a process that is measured
 machine.py     what processes cost
 far.py         the servers that mail is handed to, with their ledgers
@@ -15,5 +15,6 @@ webs.py        a web process, and who sends it requests
 plans.py       a mailing to very many signers becomes deliveries
 events.py      what a provider reports is taken and applied
 dashboards.py  the staff's pages over very many mails
+figures.py     what is measured, as machines read it
 report.py      several runs as tables or JSON
 """

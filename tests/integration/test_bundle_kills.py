@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from outreach.domain.deliveries import State, Stream
 from outreach.models import Attempt, Database, Delivery
 from outreach.settings import Settings
 from outreach.transports.mailbox import MailboxTransport, mail_names
+from tests.bench.environs import environ_of
 from tests.integration.test_bundles import office, send
 from tests.integration.test_reconciling import in_doubt
 from tests.unit.transports.letters import letter
@@ -34,15 +34,8 @@ send_bundles(Database(settings.database), hands, Desk(settings, factories.KEYS),
 
 def killed_at(point: str, settings: Settings) -> None:
     """Send what is due in a process of its own, which dies at a faultpoint."""
-    told = {
-        "OUTREACH_DATA_DIR": str(settings.data_dir),
-        "OUTREACH_DATABASE_URL": settings.database,
-        "OUTREACH_SECRET_KEY": settings.secret_key,
-        "OUTREACH_POSTAL_ADDRESS": settings.postal_address,
-        "OUTREACH_ENV": "test",
-        "OUTREACH_FAULTPOINTS": f"{point}=kill",
-    }
-    done = subprocess.run([sys.executable, "-c", _SEND], env={**os.environ, **told}, capture_output=True, check=False)
+    environ = environ_of(settings.data_dir.parent, settings.database, ENV="test", FAULTPOINTS=f"{point}=kill")
+    done = subprocess.run([sys.executable, "-c", _SEND], env=environ, capture_output=True, check=False)
     assert done.returncode == -signal.SIGKILL, done.stderr
 
 

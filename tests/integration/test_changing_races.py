@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import pytest
 from sqlalchemy import select
@@ -16,20 +16,13 @@ from outreach.models import Campaign, Database, Delivery
 from outreach.sending import Desk
 from outreach.sending.writing import Round, write_round
 from outreach.settings import Settings
-from tests import factories
 from tests.factories import KEYS
 from tests.integration.acts import JANE, confirm, secret, sign
+from tests.integration.outbox_scenes import LEASE
 from tests.integration.races import behind
 
 LETTERS = Delivery.mail_class == MailClass.LETTER
-LEASE = timedelta(minutes=2)
 NEW = dataclasses.replace(JANE, name="Jane Q. Doe", own_words="It doubled twice.")
-
-
-@pytest.fixture
-def campaign(db: Database) -> Campaign:
-    with db.begin() as session:
-        return factories.campaign(session, slug="rents", targets=2)
 
 
 @pytest.fixture

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
 
 from outreach import campaign_settings, people
 from outreach.audit import audit
 from outreach.domain.consents import Purpose
 from outreach.domain.deliveries import EventState, State
-from outreach.models import Base, Consent, Delivery, Reply, Signature, SignatureState
+from outreach.models import Base, Campaign, Consent, Delivery, Reply, Signature, SignatureState
 from outreach.signing import SignForm
 from outreach.signing.forms import check
 from outreach.signing.risk import careful
@@ -107,7 +108,11 @@ def test_every_page_of_the_campaign_has_a_way_to_leave_at_once_and_pages_of_othe
     pages = [careful_site.get("/c/shelters"), careful_site.get("/c/shelters/check-your-email")]
     pages.append(careful_site.get(confirm))
     letter = careful_site.confirm(confirm)
-    pages += [careful_site.get(letter), careful_site.get(f"{letter}/withdraw")]
+    pages += [careful_site.get(letter), careful_site.get(f"{letter}/withdraw"), careful_site.get(f"{letter}/change")]
+    typed = {"name": "Jane Q. Doe", "own_words": "I wait in the rain."}
+    pages.append(careful_site.client.post(f"{letter}/change/check", data=typed).text)
+    careful_site.set(self_send=True)
+    pages.append(careful_site.get("/c/shelters/send"))
 
     for html in pages:
         assert f'href="{careful_site.settings.exit_url}"' in html
@@ -116,6 +121,13 @@ def test_every_page_of_the_campaign_has_a_way_to_leave_at_once_and_pages_of_othe
     assert "data-draft" not in pages[0]
     assert "Your name is not shown in public" in bare(pages[0])
     assert 'name="show_name"' not in pages[0]
+
+
+def at_risk(session: Session, campaign: Campaign, now: datetime) -> Signature:
+    """A confirmed signature whose name must stay hidden, with words of its own."""
+    signature = factories.signature(session, campaign, own_words="A secret.", state=SignatureState.CONFIRMED, now=now)
+    signature.high_risk = True
+    return signature
 
 
 def shreds(site: Site, signature: Signature) -> bool:
@@ -130,10 +142,7 @@ def test_the_words_are_deleted_once_every_letter_was_delivered_and_the_books_sti
     site = careful_site
     with site.db.begin() as session:
         campaign = site.campaign(session)
-        signature = factories.signature(
-            session, campaign, own_words="A secret.", state=SignatureState.CONFIRMED, now=site.now
-        )
-        signature.high_risk = True
+        signature = at_risk(session, campaign, site.now)
         sent = {"state": State.ACCEPTED, "accepted_at": site.now, "now": site.now}
         one, two = (
             factories.delivery(session, signature, target, **sent) for target in factories.targets_of(session, campaign)
@@ -162,10 +171,7 @@ def test_the_words_are_deleted_once_every_letter_was_delivered_and_the_books_sti
 def test_where_no_report_comes_the_words_are_deleted_some_days_after_the_letter_left(careful_site: Site) -> None:
     site = careful_site
     with site.db.begin() as session:
-        signature = factories.signature(
-            session, site.campaign(session), own_words="A secret.", state=SignatureState.CONFIRMED, now=site.now
-        )
-        signature.high_risk = True
+        signature = at_risk(session, site.campaign(session), site.now)
         factories.delivery(session, signature, state=State.ACCEPTED, accepted_at=site.now, now=site.now)
     site.now += timedelta(days=site.settings.keep_risky_days)
     assert not shreds(site, signature)
@@ -177,10 +183,7 @@ def test_words_that_a_letter_still_needs_are_kept(careful_site: Site) -> None:
     site = careful_site
     with site.db.begin() as session:
         campaign = site.campaign(session)
-        signature = factories.signature(
-            session, campaign, own_words="A secret.", state=SignatureState.CONFIRMED, now=site.now
-        )
-        signature.high_risk = True
+        signature = at_risk(session, campaign, site.now)
         one, two = factories.targets_of(session, campaign)
         factories.delivery(
             session, signature, one, state=State.ACCEPTED, accepted_at=site.now, now=site.now

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -23,6 +22,7 @@ from outreach.models import Database, Delivery, Leftover, Signature, Supporter
 from outreach.settings import Settings
 from outreach.transports.mailbox import MailboxTransport, mail_names, read_mailbox
 from tests import factories
+from tests.bench.environs import environ_of
 from tests.fakes.sendgrid import API_KEY, FakeSendGrid, fake_sendgrid
 from tests.integration.test_bundles import office, send
 from tests.unit.transports.letters import letter
@@ -53,20 +53,13 @@ def test_f8_who_dies_after_the_erasure_leaves_a_note_and_the_next_run_removes_th
     db: Database, settings: Settings
 ) -> None:
     ref = mailed(db, settings)
-    told = {
-        "OUTREACH_DATA_DIR": str(settings.data_dir),
-        "OUTREACH_DATABASE_URL": settings.database,
-        "OUTREACH_SECRET_KEY": settings.secret_key,
-        "OUTREACH_POSTAL_ADDRESS": settings.postal_address,
-        "OUTREACH_ENV": "test",
-    }
     command = [sys.executable, "-m", "outreach", "person", "erase", ADDRESS, "--apply"]
 
     def run(**more: str) -> int:
-        environ = {**os.environ, **told, **more}
+        environ = environ_of(settings.data_dir.parent, settings.database, ENV="test", **more)
         return subprocess.run(command, env=environ, capture_output=True, check=False).returncode
 
-    assert run(OUTREACH_FAULTPOINTS="after_erase=kill") == -signal.SIGKILL
+    assert run(FAULTPOINTS="after_erase=kill") == -signal.SIGKILL
     with db.read() as session:
         assert session.scalars(select(Supporter.erased_at)).one() is not None
     assert mail_names(settings.mailbox_dir) == [f"{ref}.1.eml"]

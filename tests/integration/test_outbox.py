@@ -25,9 +25,7 @@ from outreach.outbox import Answer, Books, Going
 from outreach.settings import Settings
 from outreach.transports.base import NoAnswer, Receipt, Refused, Unavailable
 from tests import factories
-from tests.integration.outbox_scenes import claim, intend, letters, settle, states
-
-LEASE = timedelta(minutes=2)
+from tests.integration.outbox_scenes import LEASE, claim, intend, letters, settle, states
 
 
 def test_many_workers_at_once_never_claim_the_same_letter(db: Database, now: datetime) -> None:

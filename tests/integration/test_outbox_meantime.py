@@ -24,10 +24,8 @@ from outreach.outbox import Answer
 from outreach.settings import Settings
 from outreach.transports.base import Receipt, Unavailable
 from tests import factories
-from tests.integration.outbox_scenes import claim, intend, letters, settle, states
+from tests.integration.outbox_scenes import LEASE, claim, intend, letters, settle, states
 from tests.integration.races import behind
-
-LEASE = timedelta(minutes=2)
 
 
 def test_a_letter_that_came_back_after_its_signer_withdrew_does_not_leave(db: Database, now: datetime) -> None:

@@ -28,7 +28,6 @@ from outreach.models import (
     Delivery,
     ProviderEvent,
     Reply,
-    ReplyKind,
     SelfSend,
     ShareLink,
     Signature,
@@ -69,7 +68,6 @@ def planted(db: Database, campaign: Campaign, now: datetime) -> tuple[Signature,
             state=SignatureState.CONFIRMED,
             now=now,
         )
-        signature.own_subject, signature.own_body = f"Subject {MARKER}", f"Body {MARKER}"
         signature.household_key = f"jane {MARKER}"
         one, two = factories.targets_of(session, campaign)[:2]
         gone = factories.delivery(session, signature, one, state=State.ACCEPTED, accepted_at=now, now=now)
@@ -113,24 +111,12 @@ def planted(db: Database, campaign: Campaign, now: datetime) -> tuple[Signature,
                     ref="",
                 ),
                 Step(rung_id=rung.id, signature_id=signature.id, state=StepState.WAITING, due_at=now, created_at=now),
-                Reply(
-                    ref="r1",
-                    digest="d1",
-                    delivery_id=gone.id,
-                    signature_id=signature.id,
-                    campaign_id=campaign.id,
-                    kind=ReplyKind.HUMAN,
-                    subject=f"Re: {MARKER}",
-                    text=f"Dear {MARKER}",
-                    quoted=MARKER,
-                    raw=MARKER.encode(),
-                    share_text=MARKER,
-                    received_at=now,
-                ),
                 SelfSend(signature_id=signature.id, target_id=two.id, way="copy", at=now),
                 ShareLink(code="abc", campaign_id=campaign.id, signature_id=signature.id, created_at=now),
             ]
         )
+        words = dict.fromkeys(("subject", "text", "quoted", "share_text"), f"Dear {MARKER}")
+        factories.reply(session, gone, raw=MARKER.encode(), now=now, **words)
         suppression.suppress(session, supporter.address_hash, scope="news", reason="unsubscribed", now=now)
         return signature, [gone.ref, waiting.ref, notice.ref]
 

@@ -16,8 +16,6 @@ from outreach.models import (
     Contact,
     Delivery,
     Lane,
-    Reply,
-    ReplyKind,
     SelfSend,
     ShareLink,
     Signature,
@@ -96,18 +94,7 @@ def test_an_answer_is_told_of_and_that_it_was_forwarded(site: Site) -> None:
         assert letter is not None
         signature = session.scalars(select(Signature)).one()
         mail = factories.delivery(session, signature, mail_class=MailClass.NOTICE, purpose="reply")
-        session.add(
-            Reply(
-                ref="r",
-                digest="d",
-                delivery_id=letter.id,
-                signature_id=signature.id,
-                campaign_id=signature.campaign_id,
-                kind=ReplyKind.HUMAN,
-                received_at=site.now,
-                forward_id=mail.id,
-            )
-        )
+        factories.reply(session, letter, now=site.now, forward_id=mail.id)
     assert "We forwarded the answer to your mailbox." in shown(site, path)
 
 

@@ -13,18 +13,11 @@ from outreach.domain.deliveries import MailClass, State
 from outreach.errors import NotNow
 from outreach.models import Campaign, Database, Delivery, Signature, Target
 from outreach.settings import Settings
-from tests import factories
 from tests.factories import KEYS
 from tests.integration.acts import confirm, count, secret, sign
 from tests.integration.races import behind
 
 LETTERS = Delivery.mail_class == MailClass.LETTER
-
-
-@pytest.fixture
-def campaign(db: Database) -> Campaign:
-    with db.begin() as session:
-        return factories.campaign(session, slug="rents", targets=2)
 
 
 @pytest.fixture
