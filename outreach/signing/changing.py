@@ -45,6 +45,11 @@ class Changing:
     letters: tuple[Shown, ...] = ()
     text_hash: str = ""
 
+    @property
+    def is_high_risk(self) -> bool:
+        """Whether being named may harm the signer."""
+        return self.form.high_risk
+
 
 def can_change(signature: Signature, letters: Sequence[Delivery]) -> bool:
     """Whether none of this signature's letters has left, and one still can."""
@@ -85,7 +90,8 @@ def propose(session: Session, token: str, form: SignForm, *, now: datetime) -> C
     _signer, written = _written(session, words, signature, form, letters)
     outbox.pause_letters(session, letters, until=now + PATIENCE, now=now)
     shown = tuple(written.values())
-    page = _shown(session, words, signature, replace(form, language=signature.language), letters, now)
+    asked = replace(form, language=signature.language, high_risk=signature.high_risk)
+    page = _shown(session, words, signature, asked, letters, now)
     return replace(page, waits_until=now + PATIENCE, letters=shown, text_hash=text_hash(shown))
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session, selectinload
 
 from outreach import campaign_texts, replies
@@ -38,6 +38,16 @@ class Listed:
     addressed_to: tuple[str, ...]  #: to be listed in a sentence
     is_open: bool
     signatures: int
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """What the smaller pages about a campaign say of it."""
+
+    slug: str
+    title: str
+    language: str  #: of the title
+    is_high_risk: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +136,19 @@ def listed(session: Session, counts: Counts, *, wished: str = "") -> list[Listed
     ]
 
 
+def heading(session: Session, slug: str, *, wished: str = "") -> Heading:
+    """That of a published or closed campaign, in the `wished` language if it has one; NotFound for drafts too."""
+    row = session.scalar(_known(slug))
+    if row is None:
+        raise NotFound("There is no such campaign.", where=slug)
+    words = campaign_texts.words_of(row, campaign_texts.find(session, row, wished) if wished else None)
+    return Heading(row.slug, words.title, words.language, row.high_risk)
+
+
+def _known(slug: str) -> Select[Campaign]:
+    return select(Campaign).where(Campaign.slug == slug, Campaign.state != CampaignState.DRAFT)
+
+
 def read(
     session: Session, slug: str, counts: Counts, names: Names, *, organisation: str, wished: str = ""
 ) -> CampaignPage:
@@ -134,9 +157,7 @@ def read(
     `organisation` is the engine's own name, `wished` the language its reader wishes for.
     """
     row = session.scalar(
-        select(Campaign)
-        .where(Campaign.slug == slug, Campaign.state != CampaignState.DRAFT)
-        .options(
+        _known(slug).options(
             selectinload(Campaign.demands),
             selectinload(Campaign.asks),
             selectinload(Campaign.sponsorships).selectinload(Sponsorship.organisation),

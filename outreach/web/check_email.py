@@ -10,10 +10,10 @@ from starlette.responses import RedirectResponse, Response
 
 from outreach import signing
 from outreach.domain.deliveries import Stream
+from outreach.web import campaign_pages, speaking
 from outreach.web.beat import await_the_beat
 from outreach.web.bell import bell
 from outreach.web.pages import Db, HeldKeys, HeldSettings, Now, page
-from outreach.web.public import read_campaign
 from outreach.web.rates import Rates, rates_of
 from outreach.web.sent_cookies import Sent, remember_sent, sent_of
 
@@ -27,7 +27,7 @@ _RESEND_AFTER = 60
 def check_your_email(request: Request, slug: str, db: Db, now: Now, again: str = "") -> Response:
     """The same page for everybody: what it knows is what this browser itself typed in the last hour."""
     with db.read() as session:
-        shown = read_campaign(request, session, slug)
+        shown = campaign_pages.heading(session, slug, wished=speaking.wished(request))
     sent = sent_of(request, slug, now=now)
     wait = max(0, sent.at + _RESEND_AFTER - int(now.timestamp())) if sent else 0
     return page(

@@ -12,6 +12,7 @@ from outreach import signing
 from outreach.domain.own_mail import Way
 from outreach.errors import BadSignature
 from outreach.models import Database
+from outreach.web.campaign_pages import Heading
 from outreach.web.forms import FormState, posted
 from outreach.web.links import Guarded
 from outreach.web.pages import Db, Now, page
@@ -63,7 +64,8 @@ def _page(
     status: int = 200,
 ) -> Response:
     with db.read() as session:
-        campaign = signing.self_send_campaign(session, slug)
+        row = signing.self_send_campaign(session, slug)
+        campaign = Heading(row.slug, row.title, row.language, row.high_risk)
     return page(
         request,
         "public/send.html",
