@@ -1,6 +1,7 @@
 """Claim, merge, hand over, settle: one short loop, in batches.
 
 parcels.py   what a claimed delivery needs to become a mail
+campaign_words.py  what of it the mails of a campaign share
 rows.py      the same for a whole batch at once: one query for each class of mail
 hands.py     the threads and kept-open connections that hand mails over
 ways.py      the way out a batch takes: the first, or the one to fall back on

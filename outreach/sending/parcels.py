@@ -6,15 +6,14 @@ differs from the one kept at confirmation is not sent.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session
 
-from outreach import campaign_texts
 from outreach.domain.deliveries import MailClass
 from outreach.domain.letters import CampaignFields, SignerFields, TargetFields, first_name
 from outreach.domain.messages import Mailbox, Message, letter_hash
@@ -36,13 +35,10 @@ from outreach.merge import (
     compose_step,
 )
 from outreach.models import (
-    Campaign,
     Delivery,
     LetterVersion,
     Mailing,
-    Organisation,
     Rung,
-    Sponsorship,
 )
 from outreach.outbox import TEXT_CHANGED
 from outreach.replies import forwards_of
@@ -50,6 +46,7 @@ from outreach.settings import Settings
 from outreach.signing import confirm_url, receipt_url
 from outreach.stopping import stop_of
 
+from .campaign_words import CampaignWords, campaign_words
 from .rows import LETTERS, MAILINGS, NOTICES, addressee, direct_addresses, rungs_of, target_labels
 
 
@@ -84,21 +81,6 @@ class Letterhead:
     envelope: Envelope
 
 
-@dataclass(frozen=True)
-class _CampaignWords:
-    """What every letter of a campaign shares."""
-
-    slug: str
-    language: str
-    titles: Mapping[str, str]  #: in further languages
-    fields: CampaignFields
-    envelope: Envelope
-    answers_directly: bool
-
-    def title_in(self, language: str) -> str:
-        return self.titles.get(language, self.fields.title)
-
-
 class Desk:
     """Where parcels are made up. Kept for the life of a worker process: letter versions never change, so their
     compiled forms are kept; everything else is read anew for each batch."""
@@ -118,7 +100,7 @@ class Desk:
         notices = session.execute(NOTICES.where(Delivery.id.in_(ids))).all()
         mailings = session.execute(MAILINGS.where(Delivery.id.in_(ids))).all()
         noticed = {row.campaign_id for row in notices}
-        campaigns = self._campaign_words(session, ids, noticed)
+        campaigns = campaign_words(session, self._settings, ids, noticed)
         self._compile(session, {row.version_id for row in letters})
         targets = target_labels(session, noticed)
         rungs = rungs_of(session, {row.purpose for row in notices})
@@ -139,7 +121,7 @@ class Desk:
     def letterhead(self, session: Session, delivery_id: int) -> Letterhead:
         """What a letter's delivery shares with others of its kind; CannotWrite when its version cannot be written."""
         row = session.execute(LETTERS.where(Delivery.id == delivery_id)).one()
-        campaign = self._campaign_words(session, [delivery_id])[row.campaign_id]
+        campaign = campaign_words(session, self._settings, [delivery_id])[row.campaign_id]
         self._compile(session, {row.version_id})
         form = self._forms[row.version_id]
         if isinstance(form, BadTemplate):
@@ -147,7 +129,7 @@ class Desk:
         target = TargetFields(row.salutation, row.target_name, row.office)
         return Letterhead(form, target, campaign.fields, campaign.envelope)
 
-    def _letter(self, row: Any, campaign: _CampaignWords, signer_address: str) -> Parcel:
+    def _letter(self, row: Any, campaign: CampaignWords, signer_address: str) -> Parcel:
         def write(now: datetime) -> Message:
             form = self._forms[row.version_id]
             if isinstance(form, BadTemplate):
@@ -186,7 +168,7 @@ class Desk:
 
         return Parcel(row.id, row.maybe_sent, write)
 
-    def _notice(self, row: Any, campaign: _CampaignWords, targets: tuple[str, ...]) -> Parcel:
+    def _notice(self, row: Any, campaign: CampaignWords, targets: tuple[str, ...]) -> Parcel:
         def write(now: datetime) -> Message:
             is_confirmation = row.mail_class is MailClass.CONFIRMATION
             link = (confirm_url if is_confirmation else receipt_url)(self._settings, self._keys, row.Signature)
@@ -212,7 +194,7 @@ class Desk:
 
         return Parcel(row.id, row.maybe_sent, write)
 
-    def _forward(self, row: Any, campaign: _CampaignWords, answer: AnswerFields) -> Parcel:
+    def _forward(self, row: Any, campaign: CampaignWords, answer: AnswerFields) -> Parcel:
         def write(now: datetime) -> Message:
             return compose_forward(
                 answer,
@@ -230,7 +212,7 @@ class Desk:
 
         return Parcel(row.id, row.maybe_sent, write)
 
-    def _step(self, row: Any, campaign: _CampaignWords, rung: Rung) -> Parcel:
+    def _step(self, row: Any, campaign: CampaignWords, rung: Rung) -> Parcel:
         def write(now: datetime) -> Message:
             speaker = language(row.Signature.language)
             is_translated = speaker.gettext(rung.subject) != rung.subject
@@ -250,7 +232,7 @@ class Desk:
 
         return Parcel(row.id, row.maybe_sent, write)
 
-    def _stop(self, row: Any, campaign: _CampaignWords) -> Stop:
+    def _stop(self, row: Any, campaign: CampaignWords) -> Stop:
         return stop_of(
             self._settings,
             self._keys,
@@ -259,7 +241,7 @@ class Desk:
             slug=campaign.slug,
         )
 
-    def _mailing(self, row: Any, campaign: _CampaignWords) -> Parcel:
+    def _mailing(self, row: Any, campaign: CampaignWords) -> Parcel:
         def write(now: datetime) -> Message:
             if row.Signature is None:
                 raise NoLongerWanted("withdrawn")
@@ -282,7 +264,7 @@ class Desk:
         compose: Callable[..., Message],
         words: Mailing | Rung,
         row: Any,
-        campaign: _CampaignWords,
+        campaign: CampaignWords,
         speaker: Language,
         **particulars: Any,
     ) -> Message:
@@ -330,31 +312,3 @@ class Desk:
                 self._forms[version.id] = LetterForm(version.subject, version.header, version.body, version.footer)
             except BadTemplate as error:
                 self._forms[version.id] = error  # its letters end as dead, with this sentence; the others go on
-
-    def _campaign_words(
-        self, session: Session, ids: Sequence[int], noticed: Collection[int] = ()
-    ) -> Mapping[int, _CampaignWords]:
-        """The words of these deliveries' campaigns. Notices alone name theirs in their reader's language: `noticed`."""
-        campaigns = session.scalars(
-            select(Campaign)
-            .where(Campaign.id.in_(select(Delivery.campaign_id).where(Delivery.id.in_(ids)).distinct()))
-            .options(selectinload(Campaign.demands))
-        ).all()
-        leads = dict(
-            session.execute(
-                select(Sponsorship.campaign_id, Organisation.name)
-                .join(Organisation)
-                .where(Sponsorship.role == "lead", Sponsorship.campaign_id.in_([c.id for c in campaigns]))
-            ).all()
-        )
-        titles = campaign_texts.titles(session, noticed) if noticed else {}
-        return {c.id: self._words(c, leads.get(c.id, ""), titles.get(c.id, {})) for c in campaigns}
-
-    def _words(self, campaign: Campaign, lead: str, titles: Mapping[str, str]) -> _CampaignWords:
-        organisation = lead or self._settings.organisation
-        # The letter's own fields are those its signer was shown: without a lead sponsor, no name stands in for it.
-        fields = CampaignFields(campaign.title, tuple(d.text for d in campaign.demands), lead)
-        envelope = Envelope.of(
-            self._settings, campaign=campaign.slug, organisation=organisation, language=campaign.language
-        )
-        return _CampaignWords(campaign.slug, campaign.language, titles, fields, envelope, campaign.answers_directly)
