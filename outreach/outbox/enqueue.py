@@ -191,9 +191,9 @@ def enqueue_notices(
     are_first: bool = False,
 ) -> list[int]:
     """The same for many signatures: the ids of the new deliveries."""
-    last = {} if are_first else _last_serials(session, [signature.id for signature in signatures], purpose)
     if not signatures:
         return []
+    last = {} if are_first else _last_serials(session, [signature.id for signature in signatures], purpose)
     lane = select(Lane.id).where(Lane.key == _stream_key(Stream.ACT)).scalar_subquery()
     people = session.execute(
         select(Supporter.id, Supporter.address_hash, lane).where(Supporter.id.in_([s.supporter_id for s in signatures]))
