@@ -16,8 +16,8 @@ from fastapi import Request
 from starlette.responses import Response
 
 from outreach.keys import Keys
+from outreach.web.cookies import cookie_name, set_cookie
 from outreach.web.pages import keys_of
-from outreach.web.sessions import cookie_name, set_cookie
 
 _PURPOSE = "sent"
 _OPENS_FOR = timedelta(hours=1)

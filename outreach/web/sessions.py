@@ -21,9 +21,10 @@ from outreach import accounts, dashboards
 from outreach.accounts import Person
 from outreach.models import Role
 from outreach.web import words
+from outreach.web.cookies import cookie_name
 from outreach.web.errors import error_page
 from outreach.web.forms import form_of
-from outreach.web.pages import db_of, keys_of, now_of, page, settings_of
+from outreach.web.pages import db_of, keys_of, now_of, page
 
 #: Where somebody is taken who just signed in.
 HOME = {Role.STAFF: "/staff", Role.ORGANIZER: "/console"}
@@ -34,38 +35,12 @@ FORM_TOKEN = "form_token"  # noqa: S105 (a name, not a secret)
 _OURS = re.compile(r"/(?:staff|console)(?:/[A-Za-z0-9_-]+)*(?:\?[A-Za-z0-9_=&:-]*)?")
 
 
-# The cookie
-
-
-def cookie_name(request: Request, purpose: str = "") -> str:
-    """ "__Host-outreach": no other host can set it, plain http never carries it. On http browsers refuse the prefix."""
-    name = f"outreach-{purpose}" if purpose else "outreach"
-    return f"__Host-{name}" if _is_https(request) else name
+# The door
 
 
 def secret_of(request: Request) -> str:
     """The secret the browser came with; "" if none."""
     return request.cookies.get(cookie_name(request), "")
-
-
-def set_cookie(request: Request, response: Response, value: str, *, purpose: str = "", max_age: int | None) -> None:
-    """Set (or with `max_age=0` remove) a cookie that scripts cannot read and other sites cannot make a browser send."""
-    response.set_cookie(
-        cookie_name(request, purpose),
-        value,
-        max_age=max_age,
-        path="/",
-        secure=_is_https(request),
-        httponly=True,
-        samesite="strict",
-    )
-
-
-def _is_https(request: Request) -> bool:
-    return settings_of(request).base_url.startswith("https://")
-
-
-# The door
 
 
 def person_of(request: Request) -> Person:

@@ -11,6 +11,7 @@ from starlette.responses import RedirectResponse, Response
 from outreach import accounts
 from outreach.accounts import ABSOLUTE, Person
 from outreach.models import Role
+from outreach.web.cookies import cookie_name, set_cookie
 from outreach.web.forms import FormState, posted
 from outreach.web.pages import db_of, keys_of, now_of, page
 from outreach.web.rates import rates_of
@@ -18,13 +19,11 @@ from outreach.web.sessions import (
     FORM_TOKEN,
     HOME,
     allowed_next,
-    cookie_name,
     door,
     look,
     person_of,
     same,
     secret_of,
-    set_cookie,
 )
 
 router = APIRouter(include_in_schema=False)

@@ -13,7 +13,7 @@ from fastapi import Request
 from starlette.responses import Response
 
 from outreach.languages import SOURCE, Language, language, languages, preferred, spoken
-from outreach.settings import Settings
+from outreach.web.cookies import cookie_name, set_cookie
 
 CHOICE = "lang"
 #: On these, what a page says depends on the request's headers too.
@@ -44,7 +44,7 @@ def language_of(request: Request, *, own: str = "", default: str = "") -> Langua
 
 def wished(request: Request, *, own: str = "") -> str:
     """The language of ours that the reader wishes for, or ""."""
-    wishes = (chosen(request), request.cookies.get(_cookie(request), ""), own)
+    wishes = (chosen(request), request.cookies.get(cookie_name(request, CHOICE), ""), own)
     return next(filter(None, map(spoken, wishes)), "") or preferred(request.headers.get("accept-language", ""))
 
 
@@ -77,14 +77,4 @@ def ways(request: Request, speaker: Language) -> list[Way]:
 def remember(request: Request, response: Response) -> None:
     """Keep what the address chose for the pages that follow, until the browser closes."""
     if chosen(request) and not is_inner(request) and not request.url.path.startswith(_FRAMED):
-        response.set_cookie(_cookie(request), chosen(request), secure=_is_https(request), httponly=True, samesite="lax")
-
-
-def _cookie(request: Request) -> str:
-    """No other host can set it, and plain http never carries it; on http browsers refuse the prefix."""
-    return "__Host-outreach-lang" if _is_https(request) else "outreach-lang"
-
-
-def _is_https(request: Request) -> bool:
-    settings: Settings = request.app.state.settings
-    return settings.base_url.startswith("https://")
+        set_cookie(request, response, chosen(request), purpose=CHOICE, max_age=None, samesite="lax")
