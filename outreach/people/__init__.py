@@ -5,6 +5,7 @@ erasing.py     taking a person out, so that only what nobody can read back stays
 leftovers.py   what lies outside the database: the engine's own copies of mails, and SendGrid's records
 copies.py      the copy of a bundle without somebody's letter
 retention.py   the same for what has been kept long enough
+portions.py    long lists, as much of them at a time as a statement takes
 """
 
 from .erasing import ERASED, Erased, erase, look

@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 import structlog
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import and_, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -24,6 +24,7 @@ from outreach.transports.mailbox import mail_names, open_mail, replace_mail
 from outreach.transports.sendgrid import SendGridTransport
 
 from .copies import bundle_without
+from .portions import portions
 
 log = structlog.get_logger()
 
@@ -31,6 +32,8 @@ MAIL, RECIPIENT = "mail", "recipient"
 _ALERT = "leftovers"
 #: Recipients in one erase job; SendGrid takes 5,000.
 _MOST_RECIPIENTS = 1_000
+#: The copies of this delivery are still to be removed. There may be more of them than one statement takes values.
+_OF_DELIVERY = and_(Leftover.kind == MAIL, Leftover.key == Delivery.ref)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +63,9 @@ def clear(db: Database, settings: Settings, *, now: datetime) -> Cleared:
     with db.read() as session:
         mails = _waiting(session, MAIL)
         # What is in the air writes its file later than this run would look.
-        flying = select(Delivery.ref).where(Delivery.ref.in_(mails.values()), Delivery.state == State.SENDING)
+        flying = select(Delivery.ref).join(Leftover, _OF_DELIVERY).where(Delivery.state == State.SENDING)
         in_the_air = frozenset(session.scalars(flying))
-        bundles = _bundles_with(session, mails.values())
+        bundles = _bundles(session)
         recipients = _waiting(session, RECIPIENT)
     ready = {id_: ref for id_, ref in mails.items() if ref not in in_the_air}
     gone, files = _clear_mails(settings.mailbox_dir, ready, bundles)
@@ -70,8 +73,10 @@ def clear(db: Database, settings: Settings, *, now: datetime) -> Cleared:
     left = len(mails) + len(recipients) - len(gone) - len(erased)
     tried = {*ready, *recipients} - {*gone, *erased}
     with db.begin() as session:
-        session.execute(delete(Leftover).where(Leftover.id.in_([*gone, *erased])))
-        session.execute(update(Leftover).where(Leftover.id.in_(tried)).values(tries=Leftover.tries + 1))
+        for some in portions([*gone, *erased]):
+            session.execute(delete(Leftover).where(Leftover.id.in_(some)))
+        for some in portions(sorted(tried)):
+            session.execute(update(Leftover).where(Leftover.id.in_(some)).values(tries=Leftover.tries + 1))
         if tried:
             words = f"{len(tried)} traces of erased people could not be removed; it is tried again every six hours."
             alerts.raise_alert(session, _ALERT, words, now=now)
@@ -85,14 +90,14 @@ def _waiting(session: Session, kind: str) -> dict[int, str]:
     return dict(session.execute(rows).all())
 
 
-def _bundles_with(session: Session, refs: Iterable[str]) -> dict[str, list[str]]:
-    """The refs of the bundles that hold each of these letters."""
+def _bundles(session: Session) -> dict[str, list[str]]:
+    """The refs of the bundles that hold each letter whose copies are still to be removed."""
     found: dict[str, list[str]] = {}
     rows = session.execute(
         select(Delivery.ref, Bundle.ref)
         .join(Attempt, Attempt.delivery_id == Delivery.id)
         .join(Bundle, Bundle.id == Attempt.bundle_id)
-        .where(Delivery.ref.in_(list(refs)))
+        .join(Leftover, _OF_DELIVERY)
     )
     for letter, bundle in rows:
         found.setdefault(letter, []).append(bundle)
@@ -130,9 +135,8 @@ def _clear_recipients(settings: Settings, recipients: Mapping[int, str]) -> list
 
 
 def _erased(recipients: Mapping[int, str], erase: Callable[[Sequence[str]], None]) -> list[int]:
-    ids, done = list(recipients), list[int]()
-    for at in range(0, len(ids), _MOST_RECIPIENTS):
-        some = ids[at : at + _MOST_RECIPIENTS]
+    done = list[int]()
+    for some in portions(list(recipients), _MOST_RECIPIENTS):
         try:
             erase([recipients[id_] for id_ in some])
         except OutOfReach as error:

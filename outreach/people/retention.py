@@ -26,6 +26,7 @@ from outreach.models import (
 from outreach.settings import Settings
 
 from .erasing import BLANK, WORDS, anonymise
+from .portions import portions
 from .records import Person
 
 
@@ -66,7 +67,8 @@ def apply(session: Session, found: Sequence[Overdue], *, actor: str, now: dateti
     by_name: Mapping[str, Rule] = {rule.name: rule for rule in RULES}
     for rows in found:
         if rows.ids:
-            by_name[rows.rule].act(session, rows.ids, now)
+            for some in portions(rows.ids):
+                by_name[rows.rule].act(session, some, now)
             audit_log.note(
                 session, actor, "retention.apply", f"rule:{rows.rule}", None, {"rows": len(rows.ids)}, now=now
             )

@@ -92,6 +92,15 @@ def test_a_file_that_cannot_be_deleted_is_kept_in_mind_and_people_are_told_until
         assert alerts.standing(session) == []
 
 
+def test_more_leftovers_than_a_statement_takes_values_are_removed_in_one_run(
+    db: Database, settings: Settings, now: datetime
+) -> None:
+    with db.begin() as session:
+        people.leftovers.note(session, people.leftovers.MAIL, (f"ref-{n}" for n in range(70_000)), now=now)
+    assert people.clear(db, settings, now=now) == people.Cleared()
+    assert left(db) == []
+
+
 def test_what_is_in_the_air_is_removed_once_it_has_landed(db: Database, settings: Settings, now: datetime) -> None:
     ref = mailed(db, settings)
     with db.begin() as session:

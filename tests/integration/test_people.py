@@ -298,6 +298,18 @@ def test_f9_a_run_ends_exactly_what_its_dry_run_listed(
         assert all(address.startswith("erased:") for address in gone)
 
 
+def test_more_rows_than_a_statement_takes_values_are_ended_as_well(
+    db: Database, campaign: Campaign, now: datetime
+) -> None:
+    with db.begin() as session:
+        signature = factories.signature(session, campaign)
+        signature.network = "a-network"
+        many = people.Overdue("networks", "", tuple(range(signature.id + 70_000, signature.id - 1, -1)))
+        people.apply(session, [many], actor="test", now=now)
+    with db.read() as session:
+        assert session.get_one(Signature, signature.id).network == ""
+
+
 def test_a_confirmation_that_was_asked_for_again_is_waited_for(
     db: Database, campaign: Campaign, now: datetime, settings: Settings
 ) -> None:
