@@ -71,7 +71,7 @@ def part(text: str) -> Parted:
 def _first_of_original(lines: list[str]) -> int | None:
     """The line at which a mail program says that the original follows."""
     for place, line in enumerate(lines):
-        if _DIVIDER.match(line) or _attribution_lines(lines[place:]):
+        if _DIVIDER.match(line) or _attribution_lines(lines[place : place + _ATTRIBUTION_LINES]):
             return place
         if _begins_block(lines, place):
             rule = place - 1
