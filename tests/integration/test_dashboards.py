@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 import pytest
-from sqlalchemy import event
 
 from outreach import dashboards, heartbeats, outbox
 from outreach.domain.deliveries import MailClass, State, Stream
@@ -26,21 +23,7 @@ from outreach.models import (
     SignatureState,
 )
 from tests import factories
-
-
-@contextmanager
-def statements(db: Database) -> Iterator[list[str]]:
-    """The SQL that reading runs in the block."""
-    seen: list[str] = []
-
-    def note(_connection: object, _cursor: object, statement: str, *_more: object) -> None:
-        seen.append(statement)
-
-    event.listen(db._reading, "before_cursor_execute", note)
-    try:
-        yield seen
-    finally:
-        event.remove(db._reading, "before_cursor_execute", note)
+from tests.statements import statements
 
 
 def seed(db: Database, now: datetime) -> None:

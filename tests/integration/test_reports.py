@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from types import SimpleNamespace
@@ -12,7 +10,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from sqlalchemy import event, func, select
+from sqlalchemy import func, select
 
 from outreach import alerts, audit, feedback, wake
 from outreach.domain.deliveries import EventState, State
@@ -23,6 +21,7 @@ from tests import factories
 from tests.fakes.events import EventKey
 from tests.integration.reports import Reports, kept, letter, notice, reports_of, sent
 from tests.sites import site_of
+from tests.statements import statements
 from workers import events as tasks
 
 JANE = "jane@example.org"
@@ -241,20 +240,6 @@ def test_the_tasks_apply_what_waits_and_look_up_what_is_in_doubt(
     reports.post([reports.about(doubted, "processed")])
     tasks.reconcile()
     assert row(db, doubted).state is State.ACCEPTED
-
-
-@contextmanager
-def statements(db: Database) -> Iterator[list[str]]:
-    said: list[str] = []
-
-    def note(_c: Any, _cursor: Any, words: str, *_: Any) -> None:
-        said.append(words)
-
-    event.listen(db.engine, "before_cursor_execute", note)
-    try:
-        yield said
-    finally:
-        event.remove(db.engine, "before_cursor_execute", note)
 
 
 def test_d12_another_environments_reports_are_acknowledged_and_ignored(reports: Reports, db: Database) -> None:

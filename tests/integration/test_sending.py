@@ -22,6 +22,7 @@ from outreach.signing.links import confirm_url
 from outreach.transports.base import NoAnswer, Receipt, Unavailable
 from outreach.transports.memory import MemoryTransport
 from tests import factories
+from tests.statements import statements
 
 
 def campaign_with(db: Database, signers: int, settings: Settings, *, targets: int = 1) -> Campaign:
@@ -73,6 +74,16 @@ def test_every_target_gets_exactly_what_the_signer_confirmed(db: Database, setti
 
 def test_nothing_is_due_says_minus_one(db: Database, settings: Settings) -> None:
     assert send(db, settings, MemoryTransport()) == -1
+
+
+def test_a_batch_is_asked_for_nothing_that_cannot_matter_to_it(db: Database, settings: Settings) -> None:
+    campaign_with(db, 2, settings)
+    campaign_with(db, 2, settings)
+    with statements(db) as said:
+        assert send(db, settings, MemoryTransport()) == 4
+    assert not [words for words in said if "campaign_texts" in words or "addressings" in words]  # of notices alone
+    assert sum("FROM demands" in words for words in said) == 1
+    assert not [words for words in said if "1 != 1" in words or "1!=1" in words]  # about nobody
 
 
 def test_confirmations_and_receipts_leave_by_their_own_stream(db: Database, settings: Settings) -> None:
