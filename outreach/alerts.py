@@ -5,10 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 
 from sqlalchemy import select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from outreach.models import Alert
+from outreach.models import Alert, insert_into
 
 
 def raise_alert(session: Session, key: str, message: str, *, now: datetime) -> bool:
@@ -17,8 +16,7 @@ def raise_alert(session: Session, key: str, message: str, *, now: datetime) -> b
     `key` names the thing ("transport:sendgrid", "wave:3", "contact:12"); `message` is a sentence with ids in it and
     never an address.
     """
-    insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
-    new = insert(Alert).values(key=key, message=message[:500], opened_at=now).on_conflict_do_nothing()
+    new = insert_into(session, Alert).values(key=key, message=message[:500], opened_at=now).on_conflict_do_nothing()
     return session.execute(new.returning(Alert.id)).first() is not None
 
 

@@ -12,16 +12,14 @@ import sys
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import structlog
 from sqlalchemy import delete, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from outreach import __version__
 from outreach.errors import OutreachError
-from outreach.models import Database, Heartbeat
+from outreach.models import Database, Heartbeat, insert_into
 from outreach.settings import Settings
 
 log = structlog.get_logger()
@@ -39,9 +37,8 @@ def name_of(kind: str, pid: int | None = None) -> str:
 def beat(session: Session, name: str, *, kind: str, in_flight: int = 0, now: datetime) -> None:
     """Say that `name` is alive at `now`."""
     row = {"name": name, "kind": kind, "version": __version__, "seen_at": now, "in_flight": in_flight}
-    insert: Any = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
     session.execute(
-        insert(Heartbeat)
+        insert_into(session, Heartbeat)
         .values(**row, started_at=now)
         .on_conflict_do_update(index_elements=["name"], set_={k: v for k, v in row.items() if k != "name"})
     )

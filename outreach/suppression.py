@@ -6,11 +6,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import delete, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from outreach.domain.deliveries import Stream
-from outreach.models import Sponsorship, Suppression
+from outreach.models import Sponsorship, Suppression, insert_into
 
 
 def suppress(
@@ -21,9 +20,8 @@ def suppress(
     "all" is every mail and "campaign:7" every mail of one campaign. Of the mailings alone, "news" is all of them,
     "org:3" those of one organisation and "list:7" those of one campaign.
     """
-    insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
     added = session.execute(
-        insert(Suppression)
+        insert_into(session, Suppression)
         .values(address_hash=address_hash, scope=scope, reason=reason, note=note[:200], at=now)
         .on_conflict_do_nothing()
         .returning(Suppression.id)

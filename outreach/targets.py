@@ -15,7 +15,6 @@ from zoneinfo import ZoneInfo
 
 from email_validator import EmailNotValidError, validate_email
 from sqlalchemy import func, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session, joinedload
 
 from outreach import audit_log, holidays, outbox
@@ -24,7 +23,7 @@ from outreach.domain.deliveries import Stream
 from outreach.domain.pacing import OfficeHours
 from outreach.errors import BadInput, NotFound, NotNow
 from outreach.keys import Keys
-from outreach.models import Addressing, Campaign, Channel, Contact, ContactState, Lane, Target
+from outreach.models import Addressing, Campaign, Channel, Contact, ContactState, Lane, Target, insert_into
 from outreach.settings import Settings
 
 _HIGHEST_CAP = 1_000_000
@@ -151,9 +150,8 @@ def _lane(
     session: Session, target: Target, address: str, address_hash: str, settings: Settings, *, now: datetime
 ) -> Lane:
     key = f"mailbox:{address_hash}"
-    insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
     session.execute(
-        insert(Lane)
+        insert_into(session, Lane)
         .values(
             key=key,
             stream=Stream.LETTERS,

@@ -80,7 +80,7 @@ def erase(
         if cleared.recipients:
             base.out.print("SendGrid has taken the job of erasing its own records.")
         if cleared.left:
-            base.out.print(f"{cleared.left} traces outside the database are left; the engine tries again.")
+            base.out.print(f"Traces outside the database that are left: {cleared.left}. The engine tries again.")
     else:
         base.out.print("Nothing was changed. Add --apply to do it.")
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from outreach.domain.events import Event
-from outreach.models import ProviderEvent
+from outreach.models import ProviderEvent, insert_into
 
 
 def keep(session: Session, events: Iterable[Event], *, env: str, now: datetime) -> list[str]:
@@ -21,7 +20,6 @@ def keep(session: Session, events: Iterable[Event], *, env: str, now: datetime) 
     ours = {event.id: event for event in sorted(events, key=lambda e: e.id) if event.env in (None, env)}
     if not ours:
         return []
-    insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
     rows = [
         {
             "id": event.id,
@@ -39,4 +37,6 @@ def keep(session: Session, events: Iterable[Event], *, env: str, now: datetime) 
         }
         for event in ours.values()
     ]
-    return list(session.scalars(insert(ProviderEvent).on_conflict_do_nothing().returning(ProviderEvent.id), rows))
+    return list(
+        session.scalars(insert_into(session, ProviderEvent).on_conflict_do_nothing().returning(ProviderEvent.id), rows)
+    )

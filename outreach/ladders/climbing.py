@@ -13,13 +13,12 @@ from datetime import datetime, time, timedelta
 from typing import Any
 
 from sqlalchemy import Select, exists, func, or_, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session, aliased
 
 from outreach.consents import agreed
 from outreach.domain.deliveries import EventState, MailClass, State
 from outreach.domain.ladders import PASSING, Conditions, Signer, StepState, Trigger, Wait, why_not
-from outreach.models import Database, Delivery, Ladder, Rung, Signature, SignatureState, Step
+from outreach.models import Database, Delivery, Ladder, Rung, Signature, SignatureState, Step, insert_into
 from outreach.outbox import enqueue_notices
 
 from .building import begin
@@ -140,7 +139,6 @@ def _put_on(session: Session, rung: Rung, found: Sequence[Any], *, now: datetime
         return 0
     at = time.fromisoformat(rung.at_wall) if rung.at_wall else None
     wait = Wait(rung.wait_seconds, at, rung.zone)
-    insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
     rows = [
         {
             "rung_id": rung.id,
@@ -152,7 +150,7 @@ def _put_on(session: Session, rung: Rung, found: Sequence[Any], *, now: datetime
         }
         for signature_id, when in found
     ]
-    return len(session.scalars(insert(Step).on_conflict_do_nothing().returning(Step.id), rows).all())
+    return len(session.scalars(insert_into(session, Step).on_conflict_do_nothing().returning(Step.id), rows).all())
 
 
 # --- what is due ----------------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from outreach.domain.replies import ReplyKind, ShareState
 from outreach.domain.waves import Phase, WaveKind, WaveState
 
-from .base import Base, Database, new_ref
+from .base import Base, Database, insert_into, new_ref
 from .campaigns import (
     Ask,
     Campaign,
@@ -86,5 +86,6 @@ __all__ = [
     "Wave",
     "WaveKind",
     "WaveState",
+    "insert_into",
     "new_ref",
 ]

@@ -28,6 +28,7 @@ from sqlalchemy import (
     select,
     text,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
@@ -81,6 +82,12 @@ class Base(DeclarativeBase):
 def new_ref() -> str:
     """An opaque name for a row that leaves the house: 80 random bits, lower-case base32, 16 characters."""
     return b32encode(secrets.token_bytes(10)).decode().lower()
+
+
+def insert_into(session: Session, table: Any) -> postgresql.Insert:
+    """`INSERT INTO table`, with the `on_conflict_…` and `excluded` that both databases know."""
+    insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
+    return insert(table)  # type: ignore[return-value]
 
 
 class Database:

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from outreach.models import Budget
+from outreach.models import Budget, insert_into
 
 _DAY = timedelta(days=1)
 
@@ -23,8 +22,7 @@ def allowance_left(session: Session, transport: str, *, per_day: int, now: datet
 
 def spend_allowance(session: Session, transport: str, want: int, *, per_day: int, now: datetime) -> int:
     """Take up to `want` of it; how many it came to. No other worker takes from it until this transaction ends."""
-    insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
-    session.execute(insert(Budget).values(key=_key(transport), per_day=per_day).on_conflict_do_nothing())
+    session.execute(insert_into(session, Budget).values(key=_key(transport), per_day=per_day).on_conflict_do_nothing())
     budget = session.get_one(Budget, _key(transport), with_for_update=True, populate_existing=True)
     n = min(want, _left(budget, per_day, now))
     budget.per_day = per_day

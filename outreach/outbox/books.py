@@ -15,11 +15,10 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self, cast
 
 from sqlalchemy import Select, Table, and_, exists, insert, literal, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from outreach.domain.deliveries import NEXT, MailClass, State, Stream
-from outreach.models import Counter, Delivery, Lane, LogEntry, Minute
+from outreach.models import Counter, Delivery, Lane, LogEntry, Minute, insert_into
 from outreach.models.base import UTCDateTime
 
 #: Rows per counter. Two workers that settle at once touch different rows, unless they share a shard by chance.
@@ -110,9 +109,8 @@ class Books:
         """
         if not rows:
             return []
-        insert_ = sqlite.insert if _is_sqlite(self.session) else postgresql.insert
         statement = (
-            insert_(_DELIVERIES)
+            insert_into(self.session, _DELIVERIES)
             .on_conflict_do_nothing()
             .returning(
                 Delivery.id,
@@ -153,9 +151,8 @@ class Books:
         The query's columns are named as a delivery's, and its rows all belong to `account` and are in `state`. The
         wave must be locked by the caller, so that nobody else adds to it meanwhile. Returns how many are new.
         """
-        insert_ = sqlite.insert if _is_sqlite(self.session) else postgresql.insert
         names = [column.name for column in chosen.selected_columns]
-        statement = insert_(_DELIVERIES).from_select(names, chosen).on_conflict_do_nothing()
+        statement = insert_into(self.session, _DELIVERIES).from_select(names, chosen).on_conflict_do_nothing()
         ids = self.session.scalars(statement.returning(_DELIVERIES.c.id)).all()
         if not ids:
             return 0
@@ -215,16 +212,11 @@ def _columns(row: Mapping[str, Any]) -> dict[str, Any]:
     return {_COLUMN.get(name, name): value for name, value in row.items()}
 
 
-def _is_sqlite(session: Session) -> bool:
-    return session.get_bind().dialect.name == "sqlite"
-
-
 def _add_up(session: Session, table: type[Counter] | type[Minute], rows: list[dict[str, Any]]) -> None:
     if not rows:
         return
-    insert_ = sqlite.insert if _is_sqlite(session) else postgresql.insert
     columns = cast("Table", table.__table__)
-    statement = insert_(columns)
+    statement = insert_into(session, columns)
     adding = {"n": columns.c.n + statement.excluded.n}
     session.execute(
         statement.on_conflict_do_update(index_elements=list(columns.primary_key), set_=adding),

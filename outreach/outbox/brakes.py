@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from outreach.domain.deliveries import Stream
 from outreach.errors import NotNow
-from outreach.models import AuditEntry, Brake, Delivery
+from outreach.models import AuditEntry, Brake, Delivery, insert_into
 
 #: The scope of books that were restored from an older state: nothing leaves until a person says what was lost.
 RESTORED = "restored"
@@ -29,8 +28,11 @@ def pull_brake(session: Session, scope: str, *, actor: str, reason: str, now: da
 
     Takes effect within the hand-overs in flight. Pulling it twice is the same as once.
     """
-    insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
-    new = insert(Brake).values(scope=scope, reason=reason, pulled_by=actor, pulled_at=now).on_conflict_do_nothing()
+    new = (
+        insert_into(session, Brake)
+        .values(scope=scope, reason=reason, pulled_by=actor, pulled_at=now)
+        .on_conflict_do_nothing()
+    )
     # Insert first and look then: two people may pull at the same moment, and both have pulled it. If somebody lets it
     # go between the two, it is pulled anew.
     while True:

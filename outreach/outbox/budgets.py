@@ -12,13 +12,12 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import or_, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from outreach.domain.deliveries import Stream
 from outreach.domain.pacing import Spent, spend
 from outreach.errors import BadInput, NotFound
-from outreach.models import Budget, Channel, Contact, Lane
+from outreach.models import Budget, Channel, Contact, Lane, insert_into
 
 _KEY = re.compile(r"stream:(act|letters|news)|domain:([a-z0-9-]+\.)+[a-z0-9-]{2,}|wave:[1-9]\d{0,17}", re.ASCII)
 
@@ -47,9 +46,8 @@ def set_budget(
     if key.startswith("domain:"):
         _name_domains(session)
     limits: dict[str, Any] = {"per_hour": per_hour, "per_day": per_day, "hours": hours, "days": days, "zone": zone}
-    insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
     # The row first: two people may set the first limit of a key at the same moment. The later one's words hold.
-    session.execute(insert(Budget).values(key=key, days=days, zone=zone).on_conflict_do_nothing())
+    session.execute(insert_into(session, Budget).values(key=key, days=days, zone=zone).on_conflict_do_nothing())
     budget = session.get_one(Budget, key, with_for_update=True, populate_existing=True)
     for name, value in {**limits, "curve": list(curve) if curve else None}.items():
         setattr(budget, name, value)

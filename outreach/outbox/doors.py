@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from outreach import audit_log
 from outreach.alerts import close_alert, raise_alert
 from outreach.domain.deliveries import Stream
 from outreach.errors import NotNow
-from outreach.models import ProviderState
+from outreach.models import ProviderState, insert_into
 
 from .brakes import scopes_pulled, stops
 
@@ -86,10 +85,11 @@ def close_door(
     `strikes` are those the mail was claimed with. Mails in the air together meet the closing together: it is one
     strike. With `needs_people` it will not open by itself, and they are told at once.
     """
-    insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
     # The row first: several workers meet the first closed door of an installation at the same moment.
     session.execute(
-        insert(ProviderState).values(transport=transport, strikes=0, reason="", changed_at=now).on_conflict_do_nothing()
+        insert_into(session, ProviderState)
+        .values(transport=transport, strikes=0, reason="", changed_at=now)
+        .on_conflict_do_nothing()
     )
     state = session.get_one(ProviderState, transport, with_for_update=True, populate_existing=True)
     is_news = state.strikes <= strikes

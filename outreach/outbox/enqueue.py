@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import func, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from outreach.domain.deliveries import MAX_CONFIRMATIONS, UNSENT, MailClass, State, Stream
@@ -24,6 +23,7 @@ from outreach.models import (
     Signature,
     Supporter,
     Wave,
+    insert_into,
     new_ref,
 )
 
@@ -242,9 +242,10 @@ def stream_lane(session: Session, stream: Stream, *, now: datetime) -> int:
     found = session.scalar(select(Lane.id).where(Lane.key == key))
     if found is not None:
         return found
-    insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
     session.execute(
-        insert(Lane).values(key=key, stream=stream, days="all", zone="UTC", opens_at=now).on_conflict_do_nothing()
+        insert_into(session, Lane)
+        .values(key=key, stream=stream, days="all", zone="UTC", opens_at=now)
+        .on_conflict_do_nothing()
     )
     return session.execute(select(Lane.id).where(Lane.key == key)).scalar_one()
 

@@ -12,13 +12,12 @@ from pathlib import Path
 
 import structlog
 from sqlalchemy import and_, delete, func, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from outreach import alerts
 from outreach.domain.deliveries import State
 from outreach.errors import NotFound, OutOfReach
-from outreach.models import Attempt, Bundle, Database, Delivery, Leftover
+from outreach.models import Attempt, Bundle, Database, Delivery, Leftover, insert_into
 from outreach.settings import Settings
 from outreach.transports.mailbox import mail_names, open_mail, replace_mail
 from outreach.transports.sendgrid import SendGridTransport
@@ -49,8 +48,7 @@ def note(session: Session, kind: str, keys: Iterable[str], *, now: datetime) -> 
     """Write down what is to be removed, in the transaction of the erasure. What is known already stays as it is."""
     rows = [{"kind": kind, "key": key, "asked_at": now, "tries": 0} for key in keys]
     if rows:
-        insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
-        session.execute(insert(Leftover).on_conflict_do_nothing(), rows)
+        session.execute(insert_into(session, Leftover).on_conflict_do_nothing(), rows)
 
 
 def are_left(session: Session) -> int:
@@ -78,7 +76,7 @@ def clear(db: Database, settings: Settings, *, now: datetime) -> Cleared:
         for some in portions(sorted(tried)):
             session.execute(update(Leftover).where(Leftover.id.in_(some)).values(tries=Leftover.tries + 1))
         if tried:
-            words = f"{len(tried)} traces of erased people could not be removed; it is tried again every six hours."
+            words = f"Traces of erased people that could not be removed: {len(tried)}. We try again every six hours."
             alerts.raise_alert(session, _ALERT, words, now=now)
         elif not left:
             alerts.close_alert(session, _ALERT, now=now)

@@ -12,7 +12,6 @@ from hashlib import sha256
 
 import structlog
 from sqlalchemy import func, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from outreach import outbox
@@ -21,7 +20,7 @@ from outreach.domain.deliveries import GONE, MailClass, State
 from outreach.domain.replies import ReplyKind
 from outreach.errors import NotNow
 from outreach.keys import hash_of
-from outreach.models import Delivery, Reply, Signature, Supporter, new_ref
+from outreach.models import Delivery, Reply, Signature, Supporter, insert_into, new_ref
 from outreach.settings import Settings
 
 from .reading import signs_of, words_of
@@ -96,9 +95,8 @@ def _keep(session: Session, letter: Delivery, mail: Message, octets: bytes, now:
     words = words_of(mail)
     # The original below the answer is the letter itself, which is not kept where being named may harm.
     rest = {"quoted": "", "raw": None} if signature.high_risk else {"quoted": words.quoted, "raw": octets}
-    insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
     added = session.scalar(
-        insert(Reply)
+        insert_into(session, Reply)
         .values(
             ref=new_ref(),
             digest=_digest(letter, mail, octets),

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import Select, Table, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from outreach.keys import Keys
-from outreach.models import Supporter, new_ref
+from outreach.models import Supporter, insert_into, new_ref
 
 
 def find_or_make(session: Session, address: str, key: str, *, keys: Keys, now: datetime) -> tuple[Supporter, bool]:
@@ -20,7 +19,7 @@ def find_or_make(session: Session, address: str, key: str, *, keys: Keys, now: d
     Two forms with one address that come at the same moment go one after the other from here on: so the caps hold,
     and one signature stands. Nothing can be known yet of a supporter who was made just now.
     """
-    making = _insert(session)(Supporter).values(_row(key, address, keys=keys, now=now)).on_conflict_do_nothing()
+    making = insert_into(session, Supporter).values(_row(key, address, keys=keys, now=now)).on_conflict_do_nothing()
     made = session.scalar(making.returning(Supporter))
     return (made, True) if made else (session.scalars(_locked().where(Supporter.address_key == key)).one(), False)
 
@@ -33,14 +32,10 @@ def find_or_make_all(
         return {}
     # In one order for all, so that nobody waits in a ring.
     rows = [_row(key, address, keys=keys, now=now) for key, address in sorted(addresses.items())]
-    session.execute(_insert(session)(cast("Table", Supporter.__table__)).on_conflict_do_nothing(), rows)
+    session.execute(insert_into(session, Supporter.__table__).on_conflict_do_nothing(), rows)
     # Its statement comes after the insert: it sees what another transaction, waited for there, has made.
     found = session.scalars(_locked().where(Supporter.address_key.in_(addresses)).order_by(Supporter.address_key))
     return {supporter.address_key: supporter for supporter in found}
-
-
-def _insert(session: Session) -> Callable[..., Any]:
-    return sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
 
 
 def _row(key: str, address: str, *, keys: Keys, now: datetime) -> dict[str, Any]:
